@@ -1,0 +1,133 @@
+"""How kernels are compiled: the one place where Numba's options and the disk cache are set.
+
+``@kernel`` compiles a module-level function; ``@kernel_overload(f)`` gives ``f`` an
+implementation chosen by the types of its arguments. Kernels are serial and release the GIL:
+parallel work runs on the package's own threads (``foundations.threads``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.extending import overload
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+# No "nnan" and "ninf": with them isnan lies and a NaN in the data would be swallowed.
+# error_model="numpy": a division that checks for zero keeps a loop from vectorising.
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "arcp", "nsz", "afn"},
+}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a module-level function lazily, keeping the machine code on disk."""
+    dispatcher = njit(**OPTIONS)(function)
+    dispatcher._cache = DiskCache(function)
+    return dispatcher
+
+
+def kernel_overload(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Register an implementation of ``function`` for kernels, chosen by argument types."""
+    return overload(function, jit_options=OPTIONS)  # type: ignore[no-any-return]
+
+
+class DiskCache(NullCache):
+    """Machine code on disk, one file per function, signature, processor and package source.
+
+    Numba's own cache does not see an edit in another file and may mix up two processes that
+    compile at once; here the name of a file says everything that its content depends on.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = f"{function.__module__}.{function.__qualname__}"
+
+    @property
+    def cache_path(self) -> str | None:
+        folder = cache_folder()
+        return None if folder is None else str(folder)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled function of a signature, or None when it is not on disk."""
+        path = self._path(sig, target_context)
+        if path is None:
+            return None
+        target_context.refresh()
+        try:
+            payload = pickle.loads(path.read_bytes())
+        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            return None
+        return CompileResult._rebuild(target_context, *payload)
+
+    def save_overload(self, sig: Any, cres: Any) -> None:
+        """Write the compiled function of a signature; a full or read-only disk is no error."""
+        path = self._path(sig, cres.target_context)
+        if path is None or cres.library.has_dynamic_globals:
+            return
+        unfinished = path.with_suffix(f".{uuid.uuid4().hex}")
+        with contextlib.suppress(OSError):
+            unfinished.write_bytes(dumps(cres._reduce()))
+            os.replace(unfinished, path)
+
+    def _path(self, sig: Any, target_context: Any) -> Path | None:
+        folder = cache_folder()
+        if folder is None:
+            return None
+        key = repr((sig, target_context.codegen().magic_tuple()))
+        digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+        return folder / f"{self._name.removeprefix('gruforecast.')}-{digest}.nbc"
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path | None:
+    """The first folder that can be written: NUMBA_CACHE_DIR, package, user cache, temporary."""
+    for base in _cache_candidates():
+        folder = base / source_stamp()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+                continue  # cached code is executed: never trust a folder of somebody else
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+def _cache_candidates() -> Iterator[Path]:
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen) / "gruforecast"
+    yield PACKAGE_ROOT / "__pycache__" / "kernels"
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    with contextlib.suppress(RuntimeError):
+        yield (Path(home) if home else Path.home() / ".cache") / "gruforecast"
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    yield Path(tempfile.gettempdir()) / f"gruforecast-{user}"
+
+
+@lru_cache(maxsize=1)
+def source_stamp() -> str:
+    """A hash of the package's source and of the versions that the machine code depends on."""
+    digest = hashlib.sha256(repr((numba.__version__, sys.version, platform.machine())).encode())
+    for path in sorted(PACKAGE_ROOT.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE_ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

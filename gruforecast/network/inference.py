@@ -1,0 +1,131 @@
+"""Running a network over many windows: each row of the series is projected once.
+
+Windows are taken in the order of their start, in stretches of the series whose rows pass the
+first product together; then in shards of a fixed number of windows, so that a window's result
+has the same bits whatever windows it comes with. N windows, T steps, F features, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from gruforecast.cells.options import normalise
+from gruforecast.foundations.blas import ROW_TILE, multiply
+from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.threads import Workers, single_threaded_blas
+from gruforecast.network.parameters import NetworkWeights
+from gruforecast.network.specification import Specification
+from gruforecast.network.windows import Windows
+from gruforecast.network.workspace import Shard, Workspace
+
+SHARD_SIZE = 4 * ROW_TILE
+STRETCH_ROWS = 1024  # at least, and at least four times a window: neighbours share T - 1 rows
+
+
+class Stretch(NamedTuple):
+    """Rows of the series that are projected together, and the windows that start there."""
+
+    low: int
+    high: int
+    members: np.ndarray  # positions of its windows in the order of the caller
+
+
+@kernel
+def _project_rows(x, w, gain, n_gates, out, scratch):  # type: ignore[no-untyped-def]
+    """out (n, G*H) = x (n, F) @ w, layer-normalised where asked for; n a multiple of the tile."""
+    multiply(x, w, out)
+    normalise(out, 0, n_gates, gain, scratch, np.empty((out.shape[0], n_gates), out.dtype))
+
+
+def run(
+    spec: Specification,
+    weights: NetworkWeights,
+    windows: Windows,
+    out: np.ndarray,
+    *,
+    n_threads: int,
+    what: str = "outputs",
+) -> None:
+    """Fill out (N, .) with "outputs" of the head, the "last" state or "every" state (N, T, .)."""
+    stretches = list(_stretches(windows))
+    workspaces: dict[tuple[int, int], Workspace] = {}
+
+    def task(number: int, worker: int) -> None:
+        stretch = stretches[number]
+        projected = _project(spec, weights, windows, stretch)
+        for members in _shards(stretch.members):
+            size = _rounded(len(members))
+            workspace = workspaces.get((worker, size))
+            if workspace is None:
+                workspace = Workspace(spec, size, windows.n_steps, keep=False)
+                workspaces[worker, size] = workspace
+            shard = _shard(windows, members, size, stretch.low)
+            if what == "outputs":
+                result = workspace.forward(weights, shard, projected)
+            else:
+                workspace.encode(weights, shard, projected)
+                result = workspace.values[0]
+                if what == "every":
+                    result = workspace.every_state().swapaxes(0, 1)
+            out[members] = result[: len(members)]
+
+    with single_threaded_blas(), Workers(min(n_threads, len(stretches))) as workers:
+        workers.run(task, len(stretches))
+
+
+def _stretches(windows: Windows) -> Iterator[Stretch]:
+    """Cut the windows, in the order of their starts, where a stretch has rows enough."""
+    order = np.argsort(windows.starts, kind="stable")
+    starts = windows.starts[order]
+    reach = max(STRETCH_ROWS, 4 * windows.n_steps)
+    begin = 0
+    while begin < len(order):
+        end = int(np.searchsorted(starts, starts[begin] + reach))
+        members = order[begin:end]
+        high = int((windows.starts[members] + windows.lengths[members]).max())
+        yield Stretch(int(starts[begin]), high, members)
+        begin = end
+
+
+def _project(
+    spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
+) -> list[np.ndarray]:
+    """What the first layer reads of each row of the stretch (rows, G*H), for each direction."""
+    rows = stretch.high - stretch.low
+    x = np.zeros((_rounded(rows), spec.n_features), spec.numpy_dtype)
+    x[:rows] = windows.series[stretch.low : stretch.high]
+    n_gates = spec.cell_type.n_gates
+    results = []
+    for of_direction in weights.layers[0]:
+        out = np.empty((len(x), n_gates * spec.hidden_size), spec.numpy_dtype)
+        scratch = np.empty_like(out) if spec.layer_norm else None
+        _project_rows(x, of_direction.x, of_direction.gain_x, n_gates, out, scratch)
+        results.append(out)
+    return results
+
+
+def _shards(members: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(members), SHARD_SIZE):
+        yield members[start : start + SHARD_SIZE]
+
+
+def _rounded(n: int) -> int:
+    """The next multiple of the tile of a matrix product."""
+    return -(-n // ROW_TILE) * ROW_TILE
+
+
+def _shard(windows: Windows, members: np.ndarray, size: int, low: int) -> Shard:
+    """The members and, up to the size, windows that are masked throughout."""
+    first = np.full(size, windows.n_steps)
+    base = np.zeros(size, np.int64)
+    first[: len(members)] = windows.n_steps - windows.lengths[members]
+    base[: len(members)] = windows.starts[members] - first[: len(members)] - low
+    state = None
+    if windows.initial_state is not None:
+        n_states, _, width = windows.initial_state.shape
+        state = np.zeros((n_states, size, width), windows.series.dtype)
+        state[:, : len(members)] = windows.initial_state[:, members]
+    return Shard(base, first, state)

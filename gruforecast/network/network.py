@@ -1,0 +1,133 @@
+"""A recurrent network: named weights, predictions, states and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gruforecast.foundations.checks import check_integer
+from gruforecast.foundations.threads import available_threads, single_threaded_blas
+from gruforecast.network import inference
+from gruforecast.network.parameters import Layout, NetworkWeights, initialise, refresh_transposes
+from gruforecast.network.specification import Specification
+from gruforecast.network.windows import Windows
+
+
+class Network:
+    """Recurrent layers and a head, with all parameters in one flat vector.
+
+    Parameters
+    ----------
+    specification : Specification
+    seed : int, default 0
+        Of the starting weights.
+    gate_bias : dict of str to float, optional
+        Value that the bias of a gate starts with, by the gate's letter: z, r, n of the GRU,
+        i, f, o, g of the LSTM, h of the RNN.
+
+    Attributes
+    ----------
+    flat : array (P,)
+        All parameters.
+    weights : dict of str to array
+        The named parts of ``flat``; writing to them changes the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gruforecast.network import Network, Specification, Windows
+    >>> network = Network(Specification(n_features=1, n_outputs=2, hidden_size=8), seed=0)
+    >>> series = np.sin(np.arange(100.0)).reshape(-1, 1)
+    >>> network.predict(Windows(series, starts=np.arange(80), n_steps=20)).shape
+    (80, 2)
+    """
+
+    def __init__(
+        self,
+        specification: Specification,
+        *,
+        seed: int = 0,
+        gate_bias: Mapping[str, float] | None = None,
+    ) -> None:
+        self.specification = specification
+        self.layout = Layout(specification)
+        self.flat = np.zeros(self.layout.size, specification.numpy_dtype)
+        self.weights = self.layout.views(self.flat)
+        rng = np.random.default_rng(check_integer("seed", seed, low=0))
+        with single_threaded_blas():
+            initialise(self.layout, self.flat, rng, gate_bias)
+
+    def set_weights(self, values: Mapping[str, np.ndarray]) -> None:
+        """Replace all parameters by the named arrays."""
+        self.layout.load(self.flat, values)
+
+    def predict(self, windows: Windows, *, n_threads: int | None = None) -> np.ndarray:
+        """Raw outputs of the head (N, n_outputs), the same bits for any batch and any threads."""
+        out = np.empty((len(windows), self.specification.n_outputs), self.flat.dtype)
+        return self._run(windows, out, "outputs", n_threads)
+
+    def encode(
+        self, windows: Windows, *, every_step: bool = False, n_threads: int | None = None
+    ) -> np.ndarray:
+        """Last state (N, H*D) of each window, or the state after every step (N, T, H*D)."""
+        steps = (windows.n_steps,) if every_step else ()
+        shape = (len(windows), *steps, self.specification.encoding_size)
+        what = "every" if every_step else "last"
+        return self._run(windows, np.empty(shape, self.flat.dtype), what, n_threads)
+
+    def bound_weights(self) -> NetworkWeights:
+        """The weights as the passes read them, with transposes; refresh those after a change."""
+        return self.layout.bind(self.flat, transposes=True)
+
+    def check_windows(self, windows: Any) -> None:
+        """Windows that this network can read."""
+        if not isinstance(windows, Windows):
+            raise TypeError(
+                f"windows: expected gruforecast.network.Windows, got {type(windows).__name__}; "
+                f"make them with Windows(series, starts, n_steps) or Windows.from_array(x)."
+            )
+        spec = self.specification
+        if windows.n_features != spec.n_features:
+            raise ValueError(
+                f"windows: expected {spec.n_features} features, got {windows.n_features}; "
+                f"use the columns that the network was made for."
+            )
+        if windows.series.dtype != spec.numpy_dtype:
+            raise TypeError(
+                f"windows: expected a series of {spec.dtype}, got {windows.series.dtype}; "
+                f"pass dtype={spec.dtype!r} to Windows."
+            )
+        if windows.initial_state is not None:
+            expected = (spec.num_layers * spec.n_directions, len(windows), spec.state_size)
+            if windows.initial_state.shape != expected:
+                raise ValueError(
+                    f"initial_state: expected shape {expected} (layers * directions, windows, "
+                    f"state size), got {windows.initial_state.shape}; reshape it."
+                )
+
+    def _run(
+        self, windows: Windows, out: np.ndarray, what: str, n_threads: int | None
+    ) -> np.ndarray:
+        self.check_windows(windows)
+        weights = self.layout.bind(self.flat, transposes=False)
+        inference.run(
+            self.specification,
+            weights,
+            windows,
+            out,
+            n_threads=resolve_threads(n_threads),
+            what=what,
+        )
+        return out
+
+
+def resolve_threads(n_threads: int | None) -> int:
+    """A number of threads: as many as there are processors when None."""
+    return available_threads() if n_threads is None else check_integer(
+        "n_threads", n_threads, low=1
+    )
+
+
+__all__ = ["Network", "refresh_transposes", "resolve_threads"]

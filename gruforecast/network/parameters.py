@@ -1,0 +1,186 @@
+"""Parameters: one flat vector with named views, and how they start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from gruforecast.cells.base import Weights
+from gruforecast.foundations.checks import check_array, check_number
+from gruforecast.network.specification import Specification
+
+
+class Parameter(NamedTuple):
+    """One named array inside the flat vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + int(np.prod(self.shape))
+
+    @property
+    def is_weight(self) -> bool:
+        """Matrices are penalised and drawn at random; biases and gains are not."""
+        return len(self.shape) == 2
+
+
+class DenseWeights(NamedTuple):
+    """Parameters of a dense layer; as gradients, without the transpose."""
+
+    w: np.ndarray  # (I, O)
+    b: np.ndarray  # (O,)
+    w_t: np.ndarray | None  # (O, I)
+
+
+class NetworkWeights(NamedTuple):
+    """The flat vector (or a gradient of its size) as the passes read it."""
+
+    layers: list[list[Weights]]  # [layer][direction]
+    dense: list[DenseWeights]  # hidden dense layers, then the head
+
+
+def direction_prefix(layer: int, direction: int) -> str:
+    return f"layer{layer}." if direction == 0 else f"layer{layer}.reverse."
+
+
+def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
+    cell, size = spec.cell_type, spec.hidden_size
+    width = cell.n_gates * size
+    for layer in range(spec.num_layers):
+        for direction in range(spec.n_directions):
+            prefix = direction_prefix(layer, direction)
+            yield prefix + "w_x", (spec.layer_width(layer), width)
+            yield prefix + "w_h", (size, width)
+            yield prefix + "b", (width,)
+            if cell.has_candidate_bias:
+                yield prefix + "b_h", (size,)
+            if spec.layer_norm:
+                yield prefix + "gain_x", (width,)
+                yield prefix + "gain_h", (width,)
+    sizes = [spec.encoding_size, *spec.dense_sizes, spec.n_outputs]
+    names = [f"dense{k}." for k in range(len(spec.dense_sizes))] + ["head."]
+    for name, n_in, n_out in zip(names, sizes[:-1], sizes[1:], strict=True):
+        yield name + "w", (n_in, n_out)
+        yield name + "b", (n_out,)
+
+
+class Layout:
+    """Where each named parameter of a network lies in the flat vector."""
+
+    def __init__(self, spec: Specification) -> None:
+        self.spec = spec
+        self.parameters: list[Parameter] = []
+        start = 0
+        for name, shape in _shapes(spec):
+            self.parameters.append(Parameter(name, shape, start))
+            start = self.parameters[-1].stop
+        self.size = start
+
+    def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Named arrays that share the memory of the flat vector."""
+        return {p.name: flat[p.start : p.stop].reshape(p.shape) for p in self.parameters}
+
+    def weight_mask(self) -> np.ndarray:
+        """1 where a penalty applies (matrices), 0 elsewhere (biases, gains)."""
+        mask = np.zeros(self.size, self.spec.numpy_dtype)
+        for p in self.parameters:
+            mask[p.start : p.stop] = p.is_weight
+        return mask
+
+    def bind(self, flat: np.ndarray, *, transposes: bool) -> NetworkWeights:
+        """The flat vector as the passes read it, with room for transposes if asked for."""
+        spec, views = self.spec, self.views(flat)
+
+        def transposed(matrix: np.ndarray) -> np.ndarray | None:
+            return np.ascontiguousarray(matrix.T) if transposes else None
+
+        def direction(prefix: str) -> Weights:
+            parts = (views.get(prefix + name) for name in ("b", "b_h", "gain_x", "gain_h"))
+            w_x, w_h = views[prefix + "w_x"], views[prefix + "w_h"]
+            return Weights(w_x, w_h, *parts, transposed(w_x), transposed(w_h))  # type: ignore[arg-type]
+
+        layers = [
+            [direction(direction_prefix(layer, d)) for d in range(spec.n_directions)]
+            for layer in range(spec.num_layers)
+        ]
+        names = [f"dense{k}" for k in range(len(spec.dense_sizes))] + ["head"]
+        dense = [
+            DenseWeights(views[f"{n}.w"], views[f"{n}.b"], transposed(views[f"{n}.w"]))
+            for n in names
+        ]
+        return NetworkWeights(layers, dense)
+
+    def load(self, flat: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
+        """Copy named arrays into the flat vector; all names must be there and no other."""
+        views = self.views(flat)
+        if missing := sorted(views.keys() - values.keys()):
+            raise ValueError(
+                f"weights: expected an array named {missing[0]!r}, got none; "
+                f"pass all of {', '.join(views)}."
+            )
+        if unknown := sorted(values.keys() - views.keys()):
+            raise ValueError(
+                f"weights: expected the names {', '.join(views)}, got {unknown[0]!r}; drop it."
+            )
+        for name, view in views.items():
+            view[...] = check_array(name, values[name], shape=view.shape, dtype=view.dtype)
+
+
+def refresh_transposes(weights: NetworkWeights) -> None:
+    """Bring the transposes up to date after the flat vector changed."""
+    for layer in weights.layers:
+        for part in layer:
+            np.copyto(part.x_t, part.x.T)  # type: ignore[arg-type]
+            np.copyto(part.h_t, part.h.T)  # type: ignore[arg-type]
+    for dense in weights.dense:
+        np.copyto(dense.w_t, dense.w.T)  # type: ignore[arg-type]
+
+
+def initialise(
+    layout: Layout,
+    flat: np.ndarray,
+    rng: np.random.Generator,
+    gate_bias: Mapping[str, float] | None = None,
+) -> None:
+    """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
+
+    ``gate_bias`` maps the letter of a gate to the value its bias starts with; by default the
+    cell's own choice: 1 for the LSTM's forget gate, 0 elsewhere.
+    """
+    cell, size = layout.spec.cell_type, layout.spec.hidden_size
+    chosen = dict(cell.gate_bias if gate_bias is None else gate_bias)
+    for gate, value in chosen.items():
+        if len(gate) != 1 or gate not in cell.gates:
+            raise ValueError(
+                f"gate_bias: expected gates of the {cell.name} ({', '.join(cell.gates)}), "
+                f"got {gate!r}; use one of these letters."
+            )
+        check_number(f"gate_bias[{gate!r}]", value)
+    for name, view in layout.views(flat).items():
+        kind = name.rsplit(".", 1)[1]
+        if kind in ("gain_x", "gain_h"):
+            view[...] = 1.0
+        elif kind in ("b", "b_h"):
+            view[...] = 0.0
+            if kind == "b" and name.startswith("layer"):
+                for gate, value in chosen.items():
+                    at = cell.gates.index(gate) * size
+                    view[at : at + size] = value
+        elif kind == "w_h":
+            for at in range(0, view.shape[1], size):
+                view[:, at : at + size] = _orthogonal(size, rng)
+        else:
+            block = size if kind == "w_x" else view.shape[1]
+            limit = np.sqrt(6.0 / (view.shape[0] + block))
+            view[...] = rng.uniform(-limit, limit, view.shape)
+
+
+def _orthogonal(size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random orthogonal matrix, uniform over all of them: QR with the signs of R removed."""
+    q, r = np.linalg.qr(rng.standard_normal((size, size)))
+    return np.asarray(q * np.sign(np.diag(r)))

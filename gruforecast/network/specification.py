@@ -1,0 +1,105 @@
+"""The shape of a network: what is chosen before there are weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gruforecast.cells import Cell, get_cell
+from gruforecast.foundations.checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+)
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """Recurrent layers, optional dense layers, and a linear head on the last state.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of a row of the series.
+    n_outputs : int
+        Width of the head; a loss may need several outputs per target.
+    cell : {"gru", "lstm", "rnn"}
+    hidden_size, num_layers : int
+    bidirectional : bool
+        Read every window forward and backward in time and join both states.
+    reset_after : bool
+        GRU only: the reset gate multiplies after the recurrent product (PyTorch, cuDNN) or
+        before it (Cho 2014).
+    layer_norm : bool
+        Normalise the input and the recurrent part of every gate.
+    dropout : float
+        Share of the values between two layers that is zeroed in training.
+    recurrent_dropout : float
+        Share of the state that the recurrent product does not see, one mask per window.
+    dense_sizes : tuple of int
+        Hidden layers (with relu) between the last state and the head.
+    dtype : {"float32", "float64"}
+    """
+
+    n_features: int
+    n_outputs: int = 1
+    cell: str = "gru"
+    hidden_size: int = 32
+    num_layers: int = 1
+    bidirectional: bool = False
+    reset_after: bool = True
+    layer_norm: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    dense_sizes: Sequence[int] = ()
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        get_cell(self.cell)
+        for name in ("n_features", "n_outputs", "hidden_size", "num_layers"):
+            check_integer(name, getattr(self, name), low=1)
+        for name in ("bidirectional", "reset_after", "layer_norm"):
+            check_flag(name, getattr(self, name))
+        for name in ("dropout", "recurrent_dropout"):
+            check_number(name, getattr(self, name), low=0.0, high=1.0, open_high=True)
+        sizes = self.dense_sizes
+        if isinstance(sizes, (str, int)) or not isinstance(sizes, Sequence):
+            raise TypeError(
+                f"dense_sizes: expected a sequence of whole numbers, got {sizes!r}; "
+                f"pass a tuple such as (32,)."
+            )
+        for position, size in enumerate(sizes):
+            check_integer(f"dense_sizes[{position}]", size, low=1)
+        object.__setattr__(self, "dense_sizes", tuple(sizes))
+        check_choice("dtype", self.dtype, DTYPES)
+
+    @property
+    def cell_type(self) -> Cell:
+        return get_cell(self.cell, self.reset_after)
+
+    @property
+    def n_directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def state_size(self) -> int:
+        """Values of the initial state of one layer in one direction."""
+        return self.cell_type.n_states * self.hidden_size
+
+    @property
+    def encoding_size(self) -> int:
+        """Width of the state that a window ends with."""
+        return self.n_directions * self.hidden_size
+
+    @property
+    def numpy_dtype(self) -> np.dtype:
+        return np.dtype(self.dtype)
+
+    def layer_width(self, layer: int) -> int:
+        """Width of what a layer reads."""
+        return self.n_features if layer == 0 else self.encoding_size

@@ -1,0 +1,145 @@
+"""Windows of a series: start rows and lengths, never an array of windows.
+
+N windows, T steps, F features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gruforecast.foundations.checks import check_array, check_integer
+from gruforecast.foundations.jit import kernel
+
+
+class Windows:
+    """Stretches of consecutive rows of a series, right-aligned to ``n_steps`` steps.
+
+    Parameters
+    ----------
+    series : array (rows, F)
+        Kept as it is when it is contiguous and of the dtype asked for; never copied per window.
+    starts : array of int (N,)
+        First row of each window.
+    n_steps : int
+        Steps of a full window.
+    lengths : array of int (N,), optional
+        Rows of each window, at most ``n_steps``; the steps before them are masked: they leave
+        the state as it is. All windows are full by default.
+    initial_state : array (layers * directions, N, state size), optional
+        The state each window starts from; zeros by default. An LSTM's state is [h, c].
+    dtype : {"float32", "float64"}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gruforecast.network import Windows
+    >>> series = np.arange(10.0).reshape(10, 1)
+    >>> windows = Windows(series, starts=[0, 3, 6], n_steps=4)
+    >>> len(windows), windows.n_features
+    (3, 1)
+    """
+
+    def __init__(
+        self,
+        series: Any,
+        starts: Any,
+        n_steps: int,
+        *,
+        lengths: Any = None,
+        initial_state: Any = None,
+        dtype: str = "float32",
+    ) -> None:
+        self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
+        self.n_steps = check_integer("n_steps", n_steps, low=1)
+        self.starts = _check_indices("starts", starts)
+        shape = (len(self.starts),)
+        if lengths is None:
+            self.lengths = np.full(shape, self.n_steps, np.int64)
+        else:
+            self.lengths = _check_indices("lengths", lengths)
+            self._check_lengths(shape)
+        self._check_inside()
+        self.initial_state = None
+        if initial_state is not None:
+            self.initial_state = check_array(
+                "initial_state",
+                initial_state,
+                shape=("layers * directions", shape[0], "state size"),
+                dtype=dtype,
+            )
+
+    @classmethod
+    def from_array(cls, x: Any, *, lengths: Any = None, dtype: str = "float32") -> Windows:
+        """Windows that the caller already holds as an array (N, T, F).
+
+        With ``lengths`` the last rows of each window count, the ones before are masked.
+        """
+        x = check_array("x", x, shape=("n_windows", "n_steps", "n_features"), dtype=dtype)
+        n_windows, n_steps, n_features = x.shape
+        ends = np.arange(1, n_windows + 1) * n_steps
+        full = np.full(n_windows, n_steps) if lengths is None else np.asarray(lengths)
+        if full.shape == ends.shape and full.dtype.kind in "iu":
+            ends = ends - full  # lengths of another kind are refused with the others
+        series = x.reshape(n_windows * n_steps, n_features)
+        return cls(series, ends, n_steps, lengths=full, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def n_features(self) -> int:
+        return int(self.series.shape[1])
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first step of each window that is not masked."""
+        return self.n_steps - self.lengths
+
+    def _check_lengths(self, shape: tuple[int, ...]) -> None:
+        if self.lengths.shape != shape:
+            raise ValueError(
+                f"lengths: expected one per window, shape {shape}, got {self.lengths.shape}; "
+                f"pass as many lengths as starts."
+            )
+        bad = (self.lengths < 0) | (self.lengths > self.n_steps)
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise ValueError(
+                f"lengths: expected 0 to n_steps={self.n_steps}, got {self.lengths[at]} for "
+                f"window {at}; shorten it or raise n_steps."
+            )
+
+    def _check_inside(self) -> None:
+        rows = len(self.series)
+        bad = (self.starts < 0) | (self.starts + self.lengths > rows)
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise ValueError(
+                f"starts: expected windows inside the {rows} rows of the series, got window {at} "
+                f"from row {self.starts[at]} with {self.lengths[at]} rows; move or shorten it."
+            )
+
+
+def _check_indices(name: str, value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(
+            f"{name}: expected whole numbers, got an array of dtype {array.dtype}; pass integers."
+        )
+    return check_array(name, array, shape=("n_windows",), dtype=np.int64, finite=False)
+
+
+@kernel
+def gather(series, base, first, out):  # type: ignore[no-untyped-def]
+    """out (T, N, F): step t of window i is row base[i] + t, zeros while t < first[i]."""
+    for t in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            if t < first[i]:
+                for j in range(out.shape[2]):
+                    out[t, i, j] = 0
+            else:
+                row = base[i] + t
+                for j in range(out.shape[2]):
+                    out[t, i, j] = series[row, j]

@@ -1,0 +1,299 @@
+"""Naive float64 reference of the networks, losses, optimisers and schedules.
+
+N windows, T steps, F features, H hidden, L layers, D directions, G gate blocks, K raw outputs,
+k targets, Q quantiles. Row vectors: weights multiply from the right.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import expit as sigmoid
+from scipy.special import gammaln, logsumexp
+
+Array = np.ndarray
+
+
+def layer_norm_blocks(a: Array, gain: Array, hidden: int) -> Array:
+    """Normalise every block of H columns of a (N, blocks*H) by itself, times gain (blocks*H)."""
+    blocks = a.reshape(len(a), -1, hidden)
+    mean = blocks.mean(axis=2, keepdims=True)
+    variance = ((blocks - mean) ** 2).mean(axis=2, keepdims=True)
+    return ((blocks - mean) / np.sqrt(variance + 1e-5)).reshape(a.shape) * gain
+
+
+def cell_step(
+    p: Mapping[str, Array], x: Array, h_prev: Array, c_prev: Array, mask: Array,
+    cell: str, reset_after: bool, layer_norm: bool,
+) -> tuple[Array, Array]:
+    """One step of one cell: x (N, F_l), h_prev, c_prev, mask (N, H) -> h, c (N, H)."""
+    hidden, w_h = h_prev.shape[1], p["w_h"]
+
+    def norm(a: Array, gain_name: str, columns: slice = slice(None)) -> Array:
+        return layer_norm_blocks(a, p[gain_name][columns], hidden) if layer_norm else a
+
+    hd = h_prev * mask
+    a = norm(x @ p["w_x"], "gain_x") + p["b"]
+    if cell == "rnn":
+        return np.tanh(a + norm(hd @ w_h, "gain_h")), c_prev
+    if cell == "lstm":
+        s_i, s_f, s_o, s_g = np.split(a + norm(hd @ w_h, "gain_h"), 4, axis=1)
+        c = sigmoid(s_f) * c_prev + sigmoid(s_i) * np.tanh(s_g)
+        return sigmoid(s_o) * np.tanh(c), c
+    assert cell == "gru", cell
+    a_z, a_r, a_n = np.split(a, 3, axis=1)
+    zr, new = slice(0, 2 * hidden), slice(2 * hidden, 3 * hidden)
+    u_z, u_r = np.split(norm(hd @ w_h[:, zr], "gain_h", zr), 2, axis=1)
+    z, r = sigmoid(a_z + u_z), sigmoid(a_r + u_r)
+    if reset_after:
+        n = np.tanh(a_n + r * (norm(hd @ w_h[:, new], "gain_h", new) + p["b_h"]))
+    else:
+        n = np.tanh(a_n + norm((r * hd) @ w_h[:, new], "gain_h", new))
+    return n + z * (h_prev - n), c_prev
+
+
+def network_forward(
+    parameters: Mapping[str, Array], x: Array, *, cell: str, n_layers: int,
+    bidirectional: bool = False, reset_after: bool = True, layer_norm: bool = False,
+    lengths: Array | None = None, initial_state: Array | None = None,
+    dropout_masks: Sequence[Array] | None = None, recurrent_masks: Array | None = None,
+) -> tuple[Array, Array]:
+    """x (T, N, F) -> every state (T, N, H*D) and last state (N, H*D) of the last layer.
+
+    lengths (N,): window i reads only its last lengths[i] steps; initial_state (L*D, N, H), lstm
+    (L*D, N, 2H) = [h0, c0]; dropout_masks L-1 of (T, N, H*D); recurrent_masks (L*D, N, H).
+    """
+    parameters = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
+    layer_input = np.asarray(x, np.float64)
+    n_time, n_windows, _ = layer_input.shape
+    hidden = parameters["layer0.w_h"].shape[0]
+    directions = ["", "reverse."] if bidirectional else [""]
+    first_step = np.zeros(n_windows) if lengths is None else n_time - np.asarray(lengths)
+    for layer in range(n_layers):
+        outputs, last = [], []
+        for d, direction in enumerate(directions):
+            prefix = f"layer{layer}.{direction}"
+            p = {k.removeprefix(prefix): v for k, v in parameters.items() if k.startswith(prefix)}
+            index = layer * len(directions) + d
+            h = c = np.zeros((n_windows, hidden))
+            if initial_state is not None:
+                state = np.asarray(initial_state[index], np.float64)
+                h = state[:, :hidden]
+                c = state[:, hidden:] if cell == "lstm" else c
+            mask = np.ones_like(h) if recurrent_masks is None else recurrent_masks[index]
+            states = np.empty((n_time, n_windows, hidden))
+            for t in range(n_time) if direction == "" else reversed(range(n_time)):
+                new = cell_step(p, layer_input[t], h, c, mask, cell, reset_after, layer_norm)
+                active = (t >= first_step)[:, None]
+                h, c = np.where(active, new[0], h), np.where(active, new[1], c)
+                states[t] = h
+            outputs.append(states)
+            last.append(h)
+        layer_input = np.concatenate(outputs, axis=2)
+        if dropout_masks is not None and layer < n_layers - 1:
+            layer_input = layer_input * dropout_masks[layer]
+    return layer_input, np.concatenate(last, axis=1)
+
+
+def head_forward(parameters: Mapping[str, Array], last_state: Array) -> Array:
+    """last_state (N, H*D) -> raw outputs (N, K), through dense0, dense1, ... and head."""
+    v, k = np.asarray(last_state, np.float64), 0
+    while f"dense{k}.w" in parameters:
+        v = np.maximum(v @ parameters[f"dense{k}.w"] + parameters[f"dense{k}.b"], 0.0)
+        k += 1
+    return v @ parameters["head.w"] + parameters["head.b"]
+
+
+def softplus(a: Any) -> Any:
+    """log(1 + exp(a)), elementwise."""
+    return np.logaddexp(0.0, a)
+
+
+def element_loss(name: str, raw: Array, j: int, y: float, delta: float, quantiles: Any) -> float:
+    """Loss of target j with value y in one window, whose raw outputs are raw (K,)."""
+    if name == "squared_error":
+        return (raw[j] - y) ** 2
+    if name == "absolute_error":
+        return abs(raw[j] - y)
+    if name == "huber":
+        e = abs(raw[j] - y)
+        return 0.5 * e**2 if e <= delta else delta * (e - delta / 2)
+    if name == "quantile":
+        q = np.asarray(quantiles)
+        gap = y - raw[j * len(q) : (j + 1) * len(q)]
+        return np.mean(np.maximum(q * gap, (q - 1) * gap))
+    if name == "gaussian":
+        mean, scale = raw[2 * j], softplus(raw[2 * j + 1]) + 1e-4
+        return math.log(scale) + 0.5 * ((y - mean) / scale) ** 2 + 0.5 * math.log(2 * math.pi)
+    if name == "student_t":
+        mean, scale = raw[3 * j], softplus(raw[3 * j + 1]) + 1e-4
+        df = 2 + softplus(raw[3 * j + 2])
+        normaliser = gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * math.log(df * math.pi)
+        tail = -(df + 1) / 2 * math.log1p(((y - mean) / scale) ** 2 / df)
+        return -(normaliser - math.log(scale) + tail)
+    if name == "poisson":
+        return np.exp(raw[j]) - y * raw[j]
+    assert name == "cross_entropy", name
+    return logsumexp(raw) - raw[int(y)]
+
+
+def loss_value(
+    name: str, raw: Array, targets: Array, weights: Array | None = None, *,
+    delta: float = 1.0, quantiles: Sequence[float] | None = None,
+) -> float:
+    """Weighted mean loss of raw (N, K) over targets (N, k) that are not NaN; weights (N,)."""
+    raw, targets = np.asarray(raw, np.float64), np.asarray(targets, np.float64)
+    weights = np.ones(len(raw)) if weights is None else np.asarray(weights, np.float64)
+    total = normaliser = 0.0
+    for i, j in np.argwhere(~np.isnan(targets)):
+        total += weights[i] * element_loss(name, raw[i], j, targets[i, j], delta, quantiles)
+        normaliser += weights[i]
+    return float(total / normaliser) if normaliser != 0 else 0.0
+
+
+def predict_transform(
+    name: str, raw: Array, *, quantiles: Sequence[float] | None = None, n_targets: int
+) -> Array:
+    """raw (N, K) -> points or rates (N, k), sorted quantiles (N, k, Q), gaussian mean, scale
+    (N, k, 2), student_t mean, scale, df (N, k, 3), or class probabilities (N, 1, K)."""
+    raw = np.array(raw, np.float64)
+    if name == "poisson":
+        return np.exp(raw)
+    blocks = raw.reshape(len(raw), n_targets, -1)
+    if name == "quantile":
+        return np.sort(blocks, axis=2)
+    if name == "cross_entropy":
+        return np.exp(blocks - logsumexp(blocks, axis=2, keepdims=True))
+    if name in ("gaussian", "student_t"):
+        scale, df = softplus(blocks[:, :, 1:2]) + 1e-4, 2 + softplus(blocks[:, :, 2:])
+        return np.concatenate([blocks[:, :, :1], scale, df], axis=2)  # gaussian: df is empty
+    return raw
+
+
+def fourth_order_gradient(
+    function: Callable[[Array], float], array: Array, indices: Iterable[int], step: float = 1e-3
+) -> Array:
+    """Central differences of function(array) at flat (C order) indices -> (len(indices),)."""
+    work = np.array(array, np.float64, order="C")
+    flat = work.reshape(-1)
+    gradient = []
+    for index in indices:
+        centre, slope = flat[index], 0.0
+        for shift, factor in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
+            flat[index] = centre + shift * step
+            slope += factor * function(work) / (12 * step)
+        flat[index] = centre
+        gradient.append(slope)
+    return np.array(gradient)
+
+
+def add_penalties(g: Array, w: Array, mask: Array, l1: float, l2: float) -> Array:
+    """g, w (P,), mask (P,) True where penalised -> gradient with the penalties (P,)."""
+    return g + np.where(mask, l2 * w + l1 * np.sign(w), 0.0)
+
+
+def clip(g: Array, clip_value: float | None = None, clip_norm: float | None = None) -> Array:
+    """Clip g (P,) entry by entry, then by its Euclidean norm."""
+    if clip_value is not None:
+        g = np.clip(g, -clip_value, clip_value)
+    if clip_norm is not None:
+        norm = math.sqrt(np.sum(g**2))
+        g = g * (clip_norm / norm) if norm > clip_norm else g
+    return g
+
+
+class SGD:
+    """Stochastic gradient descent; every optimiser's step maps w, g (P,) to the new w (P,)."""
+
+    def __init__(self, momentum: float = 0.9, nesterov: bool = True) -> None:
+        self.momentum, self.nesterov, self.v = momentum, nesterov, 0.0
+
+    def step(self, w: Array, g: Array, lr: float) -> Array:
+        self.v = self.momentum * self.v + g
+        return w - lr * (g + self.momentum * self.v if self.nesterov else self.v)
+
+
+class RMSProp:
+    def __init__(self, decay: float = 0.99, epsilon: float = 1e-8) -> None:
+        self.decay, self.epsilon, self.s = decay, epsilon, 0.0
+
+    def step(self, w: Array, g: Array, lr: float) -> Array:
+        self.s = self.decay * self.s + (1 - self.decay) * g**2
+        return w - lr * g / (np.sqrt(self.s) + self.epsilon)
+
+
+class AdaGrad:
+    def __init__(self, epsilon: float = 1e-10) -> None:
+        self.epsilon, self.s = epsilon, 0.0
+
+    def step(self, w: Array, g: Array, lr: float) -> Array:
+        self.s = self.s + g**2
+        return w - lr * g / (np.sqrt(self.s) + self.epsilon)
+
+
+class Adam:
+    """Adam; adamw is the same with decay, the decoupled l2 of every entry (P,), else 0."""
+
+    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+                 decay: Array | float = 0.0) -> None:
+        self.beta1, self.beta2, self.epsilon, self.decay = beta1, beta2, epsilon, decay
+        self.m, self.v, self.t = 0.0, 0.0, 0
+
+    def step(self, w: Array, g: Array, lr: float) -> Array:
+        self.t += 1
+        self.m = self.beta1 * self.m + (1 - self.beta1) * g
+        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
+        m_hat, v_hat = self.m / (1 - self.beta1**self.t), self.v / (1 - self.beta2**self.t)
+        return w - lr * m_hat / (np.sqrt(v_hat) + self.epsilon) - lr * self.decay * w
+
+
+OPTIMIZERS = {"sgd": SGD, "rmsprop": RMSProp, "adagrad": AdaGrad, "adam": Adam, "adamw": Adam}
+
+
+def half_cosine(a: float, b: float, p: float) -> float:
+    """From a at p = 0 to b at p = 1."""
+    return b + (a - b) * 0.5 * (1 + math.cos(math.pi * p))
+
+
+def schedule_value(
+    name: str, lr: float, step: int, n_steps: int, epoch: int, n_epochs: int, **options: float
+) -> float:
+    """Learning rate at 0-based optimiser step of n_steps and 0-based epoch of n_epochs."""
+    o = {
+        "constant": {}, "exponential": {"factor": 0.95}, "cosine": {"floor": 0.0},
+        "step": {"step_epochs": 10, "factor": 0.5},
+        "one_cycle": {"warm_up": 0.3, "start": 0.04, "floor": 1e-4},
+    }[name]
+    assert options.keys() <= o.keys(), options
+    o.update(options)
+    if name == "step":
+        return lr * o["factor"] ** (epoch // o["step_epochs"])
+    if name == "exponential":
+        return lr * o["factor"] ** epoch
+    if name == "cosine":
+        return half_cosine(lr, o["floor"] * lr, step / n_steps)
+    if name == "one_cycle":
+        p, warm_up = step / max(1, n_steps - 1), o["warm_up"]
+        if p < warm_up:
+            return half_cosine(o["start"] * lr, lr, p / warm_up)
+        return half_cosine(lr, o["floor"] * lr, (p - warm_up) / (1 - warm_up))
+    return lr
+
+
+class Plateau:
+    """Multiply lr by factor after patience epochs in a row without loss < best - tol."""
+
+    def __init__(self, lr: float, factor: float = 0.5, patience: int = 3, tol: float = 0.0) -> None:
+        self.lr, self.factor, self.patience, self.tol = lr, factor, patience, tol
+        self.best, self.count = math.inf, 0
+
+    def update(self, loss: float) -> float:
+        """Take the watched loss of the epoch just ended; return lr for the next epoch."""
+        if loss < self.best - self.tol:
+            self.best, self.count = loss, 0
+        else:
+            self.count += 1
+            if self.count >= self.patience:
+                self.lr, self.count = self.lr * self.factor, 0
+        return self.lr
