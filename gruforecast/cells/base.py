@@ -19,7 +19,7 @@ from numba import types
 
 from gruforecast.cells.options import add_input_gradient, normalise, normalise_backward
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
-from gruforecast.foundations.jit import kernel, kernel_overload
+from gruforecast.foundations.jit import kernel_overload, part
 
 
 class Weights(NamedTuple):
@@ -93,7 +93,7 @@ class Cell:
         return len(self.gates)
 
 
-@kernel
+@part
 def order(step, n_steps, reverse):  # type: ignore[no-untyped-def]
     """(input row, slot of the state before, slot of the state after) of the step-th step."""
     if reverse:
@@ -102,28 +102,28 @@ def order(step, n_steps, reverse):  # type: ignore[no-untyped-def]
     return step, step, step + 1
 
 
-@kernel
+@part
 def copy(source, out):  # type: ignore[no-untyped-def]
     """out (n) <- source (n); a slice assignment would cost seconds to compile."""
     for j in range(out.size):
         out[j] = source[j]
 
 
-@kernel
+@part
 def clear(out):  # type: ignore[no-untyped-def]
     """out (n) <- 0."""
     for j in range(out.size):
         out[j] = 0
 
 
-@kernel
+@part
 def add(source, out):  # type: ignore[no-untyped-def]
     """out (n) += source (n)."""
     for j in range(out.size):
         out[j] += source[j]
 
 
-@kernel
+@part
 def _project(x, weights, trace):  # type: ignore[no-untyped-def]
     rows = x.shape[0] * x.shape[1]
     gates = trace.gates.reshape(rows, trace.gates.shape[2])
@@ -143,7 +143,7 @@ def _(x, weights, trace):  # type: ignore[no-untyped-def]
     return lambda x, weights, trace: _project(x, weights, trace)
 
 
-@kernel
+@part
 def project_backward(x, weights, trace, gradients):  # type: ignore[no-untyped-def]
     """From the gradient of the gates' input, left in trace.gates: weights, gain and x."""
     rows = x.shape[0] * x.shape[1]

@@ -24,18 +24,18 @@ from gruforecast.cells.options import (
     row_of,
 )
 from gruforecast.foundations.blas import multiply, multiply_add, multiply_transposed_add
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
-@kernel
+@part
 def _gates(a, u, b):  # type: ignore[no-untyped-def]
     """One window: the first gates of a (3H) <- sigmoid(a + u + b), as many as b is long."""
     for j in range(b.size):
         a[j] = sigmoid(a[j] + u[j] + b[j])
 
 
-@kernel
+@part
 def _blend(a, h_before, h):  # type: ignore[no-untyped-def]
     """One window: h = n + z (h' - n) from a = [z, r, n] (3H)."""
     size = h.size
@@ -44,7 +44,7 @@ def _blend(a, h_before, h):  # type: ignore[no-untyped-def]
         h[j] = n[j] + a[j] * (h_before[j] - n[j])
 
 
-@kernel
+@part
 def _blend_backward(d_h, a, h_before, d_uz):  # type: ignore[no-untyped-def]
     """One window: n of a (3H) <- gradient of its input, d_uz, and d_h of the path to h'."""
     size = d_h.size
@@ -59,7 +59,7 @@ def _blend_backward(d_h, a, h_before, d_uz):  # type: ignore[no-untyped-def]
         d_h[j] *= z[j]
 
 
-@kernel
+@part
 def _candidate_after(a, u, b, b_h, u_n):  # type: ignore[no-untyped-def]
     """One window: n of a (3H) <- tanh(a_n + b_n + r u_n), u_n = h' w_hn + b_h is kept."""
     size = b_h.size
@@ -70,7 +70,7 @@ def _candidate_after(a, u, b, b_h, u_n):  # type: ignore[no-untyped-def]
         n[j] = tanh(n[j] + b_n[j] + r[j] * u_n[j])
 
 
-@kernel
+@part
 def _candidate_after_backward(a, u_n, d_u):  # type: ignore[no-untyped-def]
     """One window: from n of a, which holds its input's gradient: the rest of d_u (3H), then a."""
     size = u_n.size
@@ -134,14 +134,14 @@ def backward_after(inputs, weights, trace, gradients):  # type: ignore[no-untype
     project_backward(inputs.x, weights, trace, gradients)
 
 
-@kernel
+@part
 def _reset(r, state, out):  # type: ignore[no-untyped-def]
     """One window: out (H) = r * state, what the candidate sees of the past."""
     for j in range(out.size):
         out[j] = r[j] * state[j]
 
 
-@kernel
+@part
 def _reset_backward(d_out, a, state, d_u):  # type: ignore[no-untyped-def]
     """One window: d_out (H) -> gradient of state in place, d_ur; then z and r of a (3H)."""
     size = state.size
@@ -155,7 +155,7 @@ def _reset_backward(d_out, a, state, d_u):  # type: ignore[no-untyped-def]
         a[j] = d_u[j]
 
 
-@kernel
+@part
 def _candidate_before(a, u, b, size):  # type: ignore[no-untyped-def]
     """One window: n of a (3H) <- tanh(a_n + u_n + b_n)."""
     n, u_n, b_n = a[2 * size :], u[2 * size :], b[2 * size :]

@@ -22,11 +22,11 @@ from gruforecast.cells.options import (
     row_of,
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
-@kernel
+@part
 def _gates(a, u, b, c_before, tanh_c, c, h):  # type: ignore[no-untyped-def]
     """One window: a (4H) and u (4H) -> a = [i, f, o, g], c, tanh_c, h."""
     size = h.size
@@ -43,7 +43,7 @@ def _gates(a, u, b, c_before, tanh_c, c, h):  # type: ignore[no-untyped-def]
         h[j] = o[j] * tanh_c[j]
 
 
-@kernel
+@part
 def _gates_backward(d_h, d_c, a, c_before, tanh_c, d_u):  # type: ignore[no-untyped-def]
     """One window: d_h, d_c -> d_u (4H), d_c of the state before, d_h = 0 for what follows."""
     size = d_h.size

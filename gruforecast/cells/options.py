@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from gruforecast.foundations.blas import multiply, multiply_add
-from gruforecast.foundations.jit import kernel, kernel_overload
+from gruforecast.foundations.jit import kernel_overload, part
 
 LAYER_NORM_EPSILON = 1e-5
 
@@ -20,7 +20,7 @@ def _off(argument: Any) -> bool:
     return isinstance(argument, types.NoneType)
 
 
-@kernel
+@part
 def _layer_norm(a, low, high, gain, normed, inverse):  # type: ignore[no-untyped-def]
     """Gates low..high of a (N, G*H) <- gain * (a - mean) / deviation; keeps both factors."""
     n_rows, n_gates = inverse.shape
@@ -43,7 +43,7 @@ def _layer_norm(a, low, high, gain, normed, inverse):  # type: ignore[no-untyped
                 a[i, j] = normed[i, j] * gain[j]
 
 
-@kernel
+@part
 def _layer_norm_backward(d_a, low, high, gain, normed, inverse, d_gain):  # type: ignore[no-untyped-def]
     """d_a: gradient of the result -> gradient of what was normalised; adds to d_gain."""
     n_rows, n_gates = inverse.shape
@@ -119,7 +119,7 @@ def _(d_a, x_t, d_x):  # type: ignore[no-untyped-def]
     return lambda d_a, x_t, d_x: multiply_add(d_a, x_t, d_x.reshape(d_a.shape[0], d_x.shape[2]))
 
 
-@kernel
+@part
 def _load_rows(projected, base, first, t, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[0]):
         if t >= first[i]:
@@ -139,7 +139,7 @@ def _(projected, base, first, t, out):  # type: ignore[no-untyped-def]
     return lambda projected, base, first, t, out: _load_rows(projected, base, first, t, out)
 
 
-@kernel
+@part
 def _times(state, mask, out):  # type: ignore[no-untyped-def]
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
@@ -158,14 +158,14 @@ def _(state, mask, out):  # type: ignore[no-untyped-def]
     return lambda state, mask, out: _times(state, mask, out)
 
 
-@kernel
+@part
 def _add(d_state, d_h):  # type: ignore[no-untyped-def]
     for i in range(d_h.shape[0]):
         for j in range(d_h.shape[1]):
             d_h[i, j] += d_state[i, j]
 
 
-@kernel
+@part
 def _add_times(d_state, mask, d_h):  # type: ignore[no-untyped-def]
     for i in range(d_h.shape[0]):
         for j in range(d_h.shape[1]):
@@ -183,7 +183,7 @@ def _(d_state, mask, d_h):  # type: ignore[no-untyped-def]
     return lambda d_state, mask, d_h: _add_times(d_state, mask, d_h)
 
 
-@kernel
+@part
 def _add_masked_product(d_u, h_t, mask, scratch, d_h):  # type: ignore[no-untyped-def]
     multiply(d_u, h_t, scratch)
     _add_times(scratch, mask, d_h)

@@ -17,11 +17,11 @@ from gruforecast.cells.options import (
     row_of,
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import tanh
 
 
-@kernel
+@part
 def _activate(a, u, b, h):  # type: ignore[no-untyped-def]
     """One window: h = tanh(a + u + b), kept in a as well."""
     for j in range(h.size):
@@ -30,7 +30,7 @@ def _activate(a, u, b, h):  # type: ignore[no-untyped-def]
         h[j] = a[j]
 
 
-@kernel
+@part
 def _activate_backward(d_h, a, d_u):  # type: ignore[no-untyped-def]
     """One window: d_h -> d_u, and d_h = 0 for what follows."""
     one = d_h.dtype.type(1)

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import part
 
 ROW_TILE = 16
 INNER_TILE = 64
@@ -52,6 +52,10 @@ def _gemm(  # type: ignore[no-untyped-def]
             array = context.make_array(kind)(context, builder, value)
             row_bytes = cgutils.unpack_tuple(builder, array.strides)[0]
             stride = builder.sdiv(row_bytes, array.itemsize)
+            # The stride of a single row means nothing and may be anything.
+            width = cgutils.unpack_tuple(builder, array.shape)[1]
+            is_short = builder.icmp_signed("<", stride, width)
+            stride = builder.select(is_short, width, stride)
             return builder.gep(array.data, [offset]), as_int32(stride)
 
         a_data, a_stride = matrix(a, va, oa)
@@ -78,14 +82,14 @@ def _gemm(  # type: ignore[no-untyped-def]
     return signature, codegen
 
 
-@kernel
+@part
 def _column_tile(rows, inner):  # type: ignore[no-untyped-def]
     """How many columns keep a product of so many rows and inner terms below the budget."""
     columns = TILE_BUDGET // (rows * inner) // COLUMN_STEP * COLUMN_STEP
     return max(columns, COLUMN_STEP)
 
 
-@kernel
+@part
 def _multiply(a, b, beta, out):  # type: ignore[no-untyped-def]
     rows, inner = a.shape
     columns = b.shape[1]
@@ -99,19 +103,19 @@ def _multiply(a, b, beta, out):  # type: ignore[no-untyped-def]
             _gemm(False, n, m, inner, a, at, b, j, beta, out, to)
 
 
-@kernel
+@part
 def multiply(a, b, out):  # type: ignore[no-untyped-def]
     """out = a @ b for a (n, k), b (k, m), out (n, m)."""
     _multiply(a, b, a.dtype.type(0), out)
 
 
-@kernel
+@part
 def multiply_add(a, b, out):  # type: ignore[no-untyped-def]
     """out += a @ b for a (n, k), b (k, m), out (n, m)."""
     _multiply(a, b, a.dtype.type(1), out)
 
 
-@kernel
+@part
 def multiply_transposed_add(a, b, out):  # type: ignore[no-untyped-def]
     """out += a.T @ b for a (n, k), b (n, m), out (k, m): the gradient of weights."""
     n, rows = a.shape

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gruforecast.foundations.jit import kernel, kernel_overload
+from gruforecast.foundations.jit import kernel_overload, part
 
 _F = np.float32
 _D = np.float64
@@ -32,7 +32,7 @@ def _power_of_two(typing_context: Any, exponent: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
-@kernel
+@part
 def _exp_float64(x):  # type: ignore[no-untyped-def]
     """Cephes: exp(r) = 1 + 2 r P(r^2) / (Q(r^2) - r P(r^2)) on |r| <= log(2)/2, times 2^k."""
     if x > 709.0:
@@ -49,7 +49,7 @@ def _exp_float64(x):  # type: ignore[no-untyped-def]
     return (1.0 + 2.0 * p / (q - p)) * _power_of_two(np.int64(k))
 
 
-@kernel
+@part
 def _tanh_float64(x):  # type: ignore[no-untyped-def]
     """Cephes: a rational function near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere."""
     s = x * x
@@ -67,7 +67,7 @@ def _tanh_float64(x):  # type: ignore[no-untyped-def]
     return near if magnitude < 0.625 else far
 
 
-@kernel
+@part
 def _tanh_float32(x):  # type: ignore[no-untyped-def]
     """An odd polynomial of degree 13 over an even one of degree 6, accurate to a few ulp."""
     if x > _F(7.90531110763549805):
@@ -99,12 +99,12 @@ def _(x):  # type: ignore[no-untyped-def]
     return lambda x: _tanh_float64(x)
 
 
-@kernel
+@part
 def _sigmoid_float32(x):  # type: ignore[no-untyped-def]
     return _F(0.5) + _F(0.5) * _tanh_float32(_F(0.5) * x)
 
 
-@kernel
+@part
 def _sigmoid_float64(x):  # type: ignore[no-untyped-def]
     return 0.5 + 0.5 * _tanh_float64(0.5 * x)
 
@@ -121,13 +121,13 @@ def _(x):  # type: ignore[no-untyped-def]
     return lambda x: _sigmoid_float64(x)
 
 
-@kernel
+@part
 def softplus(x):  # type: ignore[no-untyped-def]
     """log(1 + exp(x)) of a float64 without overflow."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@kernel
+@part
 def digamma(x):  # type: ignore[no-untyped-def]
     """Derivative of log gamma for x > 0: recurrence up to 10, then the asymptotic series."""
     shift = 0.0

@@ -97,7 +97,7 @@ class Layout:
         spec, views = self.spec, self.views(flat)
 
         def transposed(matrix: np.ndarray) -> np.ndarray | None:
-            return np.ascontiguousarray(matrix.T) if transposes else None
+            return matrix.T.copy() if transposes else None
 
         def direction(prefix: str) -> Weights:
             parts = (views.get(prefix + name) for name in ("b", "b_h", "gain_x", "gain_h"))

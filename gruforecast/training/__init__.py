@@ -1,0 +1,21 @@
+"""Floor 3: losses, optimisers, schedules and the loop that brings them together."""
+
+from gruforecast.training.dataset import Dataset
+from gruforecast.training.gradients import loss_and_gradients
+from gruforecast.training.loop import NotFiniteWarning, evaluate, train
+from gruforecast.training.losses import make_loss
+from gruforecast.training.options import TrainingOptions
+from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
+
+__all__ = [
+    "Dataset",
+    "EpochReport",
+    "NotFiniteWarning",
+    "TrainingOptions",
+    "TrainingResult",
+    "TrainingState",
+    "evaluate",
+    "loss_and_gradients",
+    "make_loss",
+    "train",
+]

@@ -1,0 +1,81 @@
+"""What a network learns from: windows, their targets and their weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gruforecast.foundations.checks import check_array
+from gruforecast.foundations.jit import kernel
+from gruforecast.network import Windows
+
+
+class Dataset:
+    """Windows with targets; NaN targets are missing and do not train.
+
+    Parameters
+    ----------
+    windows : Windows
+    targets : array (N,) or (N, k)
+    weights : array (N,), optional
+        Of the windows; 1 by default. The loss is sum(weight * loss) / sum(weight) over the
+        targets that are not missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gruforecast.network import Windows
+    >>> from gruforecast.training import Dataset
+    >>> series = np.sin(np.arange(100.0))
+    >>> windows = Windows(series.reshape(-1, 1), starts=np.arange(80), n_steps=20)
+    >>> len(Dataset(windows, targets=series[20:]))
+    80
+    """
+
+    def __init__(self, windows: Windows, targets: Any, weights: Any = None) -> None:
+        if not isinstance(windows, Windows):
+            raise TypeError(
+                f"windows: expected gruforecast.network.Windows, got {type(windows).__name__}; "
+                f"make them with Windows(series, starts, n_steps) or Windows.from_array(x)."
+            )
+        n, dtype = len(windows), windows.series.dtype
+        self.windows = windows
+        shape = (n,) if np.ndim(targets) == 1 else (n, "n_targets")
+        targets = check_array("targets", targets, shape=shape, dtype=dtype, finite=False)
+        self.targets = targets.reshape(n, -1)
+        if np.isinf(self.targets).any():
+            at = int(np.argwhere(np.isinf(self.targets))[0, 0])
+            raise ValueError(
+                f"targets: expected finite numbers or NaN for missing ones, got infinity in "
+                f"row {at}; correct it."
+            )
+        if weights is None:
+            self.weights = np.ones(n, dtype)
+        else:
+            self.weights = check_array("weights", weights, shape=(n,), dtype=dtype)
+        if (self.weights < 0).any():
+            at = int(np.argmax(self.weights < 0))
+            raise ValueError(
+                f"weights: expected values of at least 0, got {self.weights[at]} in row {at}; "
+                f"drop the row or weigh it 0."
+            )
+        if total_weight(self.targets, self.weights) == 0.0:
+            raise ValueError(
+                "targets: expected at least one that is not missing and has a weight above 0, "
+                "got none; pass more rows."
+            )
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+
+@kernel
+def total_weight(targets, weights):  # type: ignore[no-untyped-def]
+    """Sum of the weights of all targets (N, k) that are not missing."""
+    total = 0.0
+    for i in range(targets.shape[0]):
+        for j in range(targets.shape[1]):
+            if not np.isnan(targets[i, j]):
+                total += weights[i]
+    return total

@@ -1,0 +1,183 @@
+"""Gradients of a mini-batch: shards on threads, summed in a fixed order.
+
+N windows of a batch, T steps, P parameters.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.threads import Workers
+from gruforecast.network import Network, Windows
+from gruforecast.network.parameters import refresh_transposes
+from gruforecast.network.windows import gather
+from gruforecast.network.workspace import Shard, Workspace
+from gruforecast.training.dataset import Dataset, total_weight
+from gruforecast.training.losses import Loss
+
+MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same one
+PARALLEL_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
+
+
+def shard_size(hidden_size: int) -> int:
+    """Windows of a shard: their activations of a step fit the nearest caches."""
+    return 32 if hidden_size < 128 else 16
+
+
+class BatchGradients:
+    """Computes the gradient of mini-batches of one data set with buffers that are kept."""
+
+    def __init__(self, network: Network, loss: Loss, batch_size: int, workers: Workers) -> None:
+        spec = network.specification
+        self.network, self.loss, self.workers = network, loss, workers
+        self.shard_size = shard_size(spec.hidden_size)
+        n_lanes = min(MAX_LANES, -(-batch_size // self.shard_size))
+        self.weights = network.bound_weights()
+        self.lanes = np.zeros((n_lanes, network.layout.size), spec.numpy_dtype)
+        self.bound_lanes = [network.layout.bind(lane, transposes=False) for lane in self.lanes]
+        self.workspaces: dict[tuple[int, int], Workspace] = {}
+
+    def compute(
+        self, data: Dataset, batch: np.ndarray, key: tuple[int, ...] | None = None
+    ) -> tuple[float, float]:
+        """Fill the lanes with the gradient of the mean loss; return the loss's sum and weight.
+
+        ``batch`` holds positions in the data set, ``key`` is what dropout is drawn from.
+        """
+        targets, sample_weights = data.targets[batch], data.weights[batch]
+        weight = total_weight(targets, sample_weights)
+        scale = 1.0 / weight if weight > 0 else 0.0
+        refresh_transposes(self.weights)
+        starts = range(0, len(batch), self.shard_size)
+        losses = np.zeros(len(starts))
+        n_lanes = len(self.lanes)
+
+        def task(lane: int, worker: int) -> None:
+            self.lanes[lane] = 0.0
+            for number in range(lane, len(starts), n_lanes):
+                part = slice(starts[number], starts[number] + self.shard_size)
+                members = batch[part]
+                workspace = self._workspace(worker, len(members), data.windows.n_steps)
+                shard = load_shard(workspace, data.windows, members, starts[number], key)
+                raw = workspace.forward(self.weights, shard)
+                losses[number] = self.loss.kernel(
+                    raw,
+                    targets[part],
+                    sample_weights[part],
+                    self.loss.options,
+                    scale,
+                    workspace.d_raw,
+                )
+                workspace.backward(self.weights, shard, self.bound_lanes[lane])
+
+        parallel = self._operations(len(batch), data.windows) > PARALLEL_OPERATIONS
+        self.workers.run(task, n_lanes, parallel=parallel)
+        return float(losses.sum()), weight
+
+    def _workspace(self, worker: int, n_windows: int, n_steps: int) -> Workspace:
+        found = self.workspaces.get((worker, n_windows))
+        if found is None:
+            found = Workspace(self.network.specification, n_windows, n_steps)
+            self.workspaces[worker, n_windows] = found
+        return found
+
+    def _operations(self, n_windows: int, windows: Windows) -> float:
+        return 6.0 * n_windows * windows.n_steps * self.network.layout.size
+
+
+def load_shard(
+    workspace: Workspace,
+    windows: Windows,
+    members: np.ndarray,
+    position: int,
+    key: tuple[int, ...] | None,
+) -> Shard:
+    """Gather the windows of a shard into its workspace."""
+    first = windows.n_steps - windows.lengths[members]
+    base = windows.starts[members] - first
+    gather(windows.series, base, first, workspace.x)
+    state = windows.initial_state
+    return Shard(base, first, None if state is None else state[:, members], position, key)
+
+
+@kernel
+def combine(lanes, w, mask, l1, l2, clip_value, clip_norm, g):  # type: ignore[no-untyped-def]
+    """g (P) = sum of lanes (n, P) in order, plus penalties, clipped; returns the norm before.
+
+    ``mask`` is 1 where penalties apply; clipping is off at infinity.
+    """
+    zero = w.dtype.type(0)
+    lasso, ridge, bound = w.dtype.type(l1), w.dtype.type(l2), w.dtype.type(clip_value)
+    for j in range(w.size):
+        g[j] = lanes[0, j]
+    for lane in range(1, lanes.shape[0]):
+        for j in range(w.size):
+            g[j] += lanes[lane, j]
+    if l1 > 0.0 or l2 > 0.0:
+        for j in range(w.size):
+            sign = w.dtype.type(1) if w[j] > zero else (-w.dtype.type(1) if w[j] < zero else zero)
+            g[j] += mask[j] * (ridge * w[j] + lasso * sign)
+    squares = 0.0
+    for j in range(w.size):
+        if g[j] > bound:
+            g[j] = bound
+        elif g[j] < -bound:
+            g[j] = -bound
+        squares += np.float64(g[j]) * np.float64(g[j])
+    norm = np.sqrt(squares)
+    if norm > clip_norm:
+        scale = w.dtype.type(clip_norm / norm)
+        for j in range(w.size):
+            g[j] *= scale
+    return norm
+
+
+class Gradients(NamedTuple):
+    """The mean loss of a data set and all its gradients."""
+
+    loss: float
+    weights: dict[str, np.ndarray]
+    inputs: np.ndarray  # (N, T, F) of every step of every window; zero where masked
+    initial_state: np.ndarray  # (layers * directions, N, state size)
+
+
+def loss_and_gradients(
+    network: Network,
+    data: Dataset,
+    loss: Loss,
+    *,
+    key: tuple[int, ...] | None = None,
+) -> Gradients:
+    """The loss of all windows at once, without penalties, and its gradients.
+
+    For checks and for looking into a network: the inputs' gradients are an array of windows,
+    which training never makes. ``key`` turns dropout on and chooses its masks.
+    """
+    check_fit(network, data, loss)
+    spec, windows = network.specification, data.windows
+    workspace = Workspace(spec, len(data), windows.n_steps)
+    weights = network.bound_weights()
+    flat = np.zeros_like(network.flat)
+    d_x = np.zeros_like(workspace.x)
+    shard = load_shard(workspace, windows, np.arange(len(data)), 0, key)
+    total = total_weight(data.targets, data.weights)
+    raw = workspace.forward(weights, shard)
+    value = loss.kernel(
+        raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
+    )
+    workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
+    return Gradients(
+        value / total,
+        network.layout.views(flat),
+        np.ascontiguousarray(d_x.swapaxes(0, 1)),
+        workspace.initial_gradient(),
+    )
+
+
+def check_fit(network: Network, data: Dataset, loss: Loss) -> None:
+    """Data, loss and network that belong together."""
+    network.check_windows(data.windows)
+    loss.check(data.targets, network.specification.n_outputs)

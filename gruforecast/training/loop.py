@@ -1,0 +1,212 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from gruforecast.foundations.threads import Workers, single_threaded_blas
+from gruforecast.network import Network
+from gruforecast.network.network import resolve_threads
+from gruforecast.training.dataset import Dataset, total_weight
+from gruforecast.training.gradients import BatchGradients, check_fit, combine
+from gruforecast.training.losses import Loss, make_loss
+from gruforecast.training.optimizers import Optimizer, make_optimizer
+from gruforecast.training.options import TrainingOptions
+from gruforecast.training.schedules import Progress, make_schedule
+from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
+
+
+class NotFiniteWarning(RuntimeWarning):
+    """Training stopped because the loss, the gradient or the weights were no longer finite."""
+
+
+class _NotFinite(Exception):
+    """Says where and what."""
+
+
+def train(
+    network: Network,
+    data: Dataset,
+    options: TrainingOptions | None = None,
+    *,
+    validation: Dataset | None = None,
+    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
+    resume_from: TrainingState | None = None,
+    n_threads: int | None = None,
+) -> TrainingResult:
+    """Train a network in place.
+
+    The result has the same bits for any number of threads. With a validation set the best
+    weights come back; when the loss is no longer finite, the last weights with a finite loss do,
+    with a ``NotFiniteWarning``.
+
+    Parameters
+    ----------
+    network : Network
+    data : Dataset
+    options : TrainingOptions, optional
+    validation : Dataset, optional
+        Scored after every epoch.
+    callbacks : sequence of functions of an EpochReport
+        Called after every epoch; the run stops when one returns True.
+    resume_from : TrainingState, optional
+        The ``checkpoint`` of an earlier result: the run goes on bit for bit.
+    n_threads : int, optional
+        As many as there are processors by default.
+
+    Returns
+    -------
+    TrainingResult
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gruforecast.network import Network, Specification, Windows
+    >>> from gruforecast.training import Dataset, TrainingOptions, train
+    >>> series = np.sin(0.3 * np.arange(500.0)).reshape(-1, 1)
+    >>> data = Dataset(Windows(series, np.arange(460), n_steps=20), series[20:480])
+    >>> network = Network(Specification(n_features=1, hidden_size=16), seed=0)
+    >>> result = train(network, data, TrainingOptions(max_epochs=5, learning_rate=0.01))
+    >>> result.loss_curve[-1] < 0.05
+    True
+    """
+    options = TrainingOptions() if options is None else options
+    loss = make_loss(options.loss, **options.loss_options)
+    for part in (data, validation):
+        if part is not None:
+            check_fit(network, part, loss)
+    optimizer = make_optimizer(options.optimizer, **options.optimizer_options)
+    schedule = make_schedule(options.learning_rate_schedule, **options.schedule_options)
+    if resume_from is not None:
+        state = resume_from.resume(network, options)
+    else:
+        state = TrainingState.start(network, options, optimizer, schedule)
+    threads = resolve_threads(n_threads)
+    with single_threaded_blas(), Workers(threads) as workers:
+        batch_size = min(options.batch_size, len(data))
+        gradients = BatchGradients(network, loss, batch_size, workers)
+        run = _Run(network, data, options, optimizer, gradients, state)
+        reason = "max_epochs"
+        try:
+            while state.epoch < options.max_epochs:
+                report = run.epoch(validation, threads)
+                if any([callback(report) for callback in callbacks]):
+                    reason = "callback"
+                elif options.patience is not None and validation is not None:
+                    reason = "early_stopping" if state.waited >= options.patience else reason
+                if reason != "max_epochs":
+                    break
+        except _NotFinite as problem:
+            reason = "not_finite"
+            warnings.warn(str(problem), NotFiniteWarning, stacklevel=2)
+    result = TrainingResult.of(state, reason)
+    if state.best_flat is not None:
+        network.flat[...] = state.best_flat
+    return result
+
+
+def evaluate(
+    network: Network, data: Dataset, loss: Loss, *, n_threads: int | None = None
+) -> float:
+    """Mean loss of a data set, without penalties and dropout."""
+    check_fit(network, data, loss)
+    raw = network.predict(data.windows, n_threads=n_threads)
+    unused = np.empty_like(raw)
+    total = loss.kernel(raw, data.targets, data.weights, loss.options, 0.0, unused)
+    return float(total / total_weight(data.targets, data.weights))
+
+
+class _Run:
+    """One call of ``train``: the epochs and steps."""
+
+    def __init__(
+        self,
+        network: Network,
+        data: Dataset,
+        options: TrainingOptions,
+        optimizer: Optimizer,
+        gradients: BatchGradients,
+        state: TrainingState,
+    ) -> None:
+        self.network, self.data, self.options = network, data, options
+        self.optimizer, self.gradients, self.state = optimizer, gradients, state
+        self.mask = network.layout.weight_mask()
+        self.decay = self.mask * (options.l2 if optimizer.decoupled else 0.0)
+        self.l2 = 0.0 if optimizer.decoupled else options.l2
+        self.g = np.zeros_like(network.flat)
+        self.last_finite = network.flat.copy()  # the loss was finite with these weights
+        self.n_batches = -(-len(data) // options.batch_size)
+        self.norm = 0.0
+
+    def epoch(self, validation: Dataset | None, n_threads: int) -> EpochReport:
+        """One pass over the data, scored on the validation set."""
+        state, total, weight, largest = self.state, 0.0, 0.0, 0.0
+        for number, batch in enumerate(self._batches()):
+            batch_total, batch_weight = self.step(number, batch)
+            total, weight = total + batch_total, weight + batch_weight
+            largest = max(largest, self.norm)
+        if not np.isfinite(self.network.flat).all():
+            self._give_up("the weights are no longer finite", self.n_batches)
+        scored = None
+        if validation is not None:
+            scored = evaluate(
+                self.network, validation, self.gradients.loss, n_threads=n_threads
+            )
+        rate = self._rate()
+        state.record(total / weight, scored)
+        return EpochReport(state.epoch, total / weight, scored, rate, largest, state)
+
+    def step(self, number: int, batch: np.ndarray) -> tuple[float, float]:
+        """One mini-batch: gradient, penalties, clipping, update."""
+        state, options, flat = self.state, self.options, self.network.flat
+        key = (options.seed, state.step)
+        total, weight = self.gradients.compute(self.data, batch, key)
+        if not math.isfinite(total):
+            self._give_up(f"the loss became {total}", number + 1)
+        norm = combine(
+            self.gradients.lanes,
+            flat,
+            self.mask,
+            options.l1,
+            self.l2,
+            options.value_limit,
+            options.norm_limit,
+            self.g,
+        )
+        if not math.isfinite(norm):
+            self._give_up(f"the norm of the gradient became {norm}", number + 1)
+        self.norm = norm
+        self.last_finite[...] = flat
+        rate = self._rate()
+        state.step += 1
+        self.optimizer.update(flat, self.g, state.arrays, rate, state.step, self.decay)
+        return total, weight
+
+    def _rate(self) -> float:
+        at = Progress(self.state.step, self.n_batches * self.options.max_epochs, self.state.epoch)
+        return self.options.learning_rate * self.state.schedule.factor(at)
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Positions in the data set; the order depends on seed and epoch alone."""
+        order = np.arange(len(self.data))
+        if self.options.shuffle:
+            np.random.default_rng((self.options.seed, self.state.epoch)).shuffle(order)
+        for start in range(0, len(order), self.options.batch_size):
+            yield order[start : start + self.options.batch_size]
+
+    def _give_up(self, what: str, batch: int) -> NoReturn:
+        """Go back to the last weights with a finite loss and say what was odd."""
+        self.network.flat[...] = self.last_finite
+        series = self.data.windows.series
+        row, column = np.unravel_index(np.argmax(np.abs(series)), series.shape)
+        raise _NotFinite(
+            f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
+            f"(norm of the last finite gradient {self.norm:.3g}, largest input "
+            f"{series[row, column]:.3g} in row {row}, feature {column}); training stopped with "
+            f"the last finite weights: scale the series, lower learning_rate or set clip_norm."
+        )

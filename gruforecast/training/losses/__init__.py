@@ -1,0 +1,68 @@
+"""Losses by name. A new one is a kernel beside its like and a line in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from gruforecast.foundations.checks import check_array, check_choice, check_number
+from gruforecast.training.losses import likelihood, regression
+from gruforecast.training.losses.base import Loss
+
+MEDIAN_AND_TAILS = (0.1, 0.5, 0.9)
+
+
+def _huber(delta: float = 1.0) -> Loss:
+    delta = check_number("delta", delta, low=0.0, open_low=True)
+    return Loss("huber", regression.huber, options=np.array([delta]))
+
+
+def _quantile(quantiles: Sequence[float] = MEDIAN_AND_TAILS) -> Loss:
+    wanted = check_array("quantiles", quantiles, shape=("n_quantiles",), dtype=np.float64)
+    for value in wanted:
+        check_number("quantiles", value, low=0.0, high=1.0, open_low=True, open_high=True)
+    if (np.diff(wanted) <= 0).any():
+        raise ValueError(
+            f"quantiles: expected rising values, got {tuple(wanted)}; sort them and drop doubles."
+        )
+    transform = partial(regression.sorted_quantiles, n_quantiles=len(wanted))
+    return Loss("quantile", regression.quantile, len(wanted), transform, wanted)
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "squared_error": partial(Loss, "squared_error", regression.squared_error),
+    "absolute_error": partial(Loss, "absolute_error", regression.absolute_error),
+    "huber": _huber,
+    "quantile": _quantile,
+    "gaussian": partial(Loss, "gaussian", likelihood.gaussian, 2, likelihood.gaussian_parameters),
+    "student_t": partial(
+        Loss, "student_t", likelihood.student_t, 3, likelihood.student_t_parameters
+    ),
+    "poisson": partial(Loss, "poisson", likelihood.poisson, transform=np.exp, low=0.0),
+    "cross_entropy": partial(
+        Loss, "cross_entropy", likelihood.cross_entropy, 0, likelihood.class_probabilities, low=0.0
+    ),
+}
+
+
+def make_loss(name: str, **options: object) -> Loss:
+    """The loss of that name; ``delta`` for huber, ``quantiles`` for quantile.
+
+    Examples
+    --------
+    >>> from gruforecast.training import make_loss
+    >>> make_loss("quantile", quantiles=(0.05, 0.5, 0.95)).width
+    3
+    """
+    allowed = {"huber": {"delta"}, "quantile": {"quantiles"}}.get(name, set())
+    make = LOSSES[check_choice("loss", name, LOSSES)]
+    for option in options:
+        if option not in allowed:
+            known = ", ".join(sorted(allowed)) or "no options"
+            raise TypeError(f"loss {name!r}: expected {known}, got {option!r}; drop it.")
+    return make(**options)
+
+
+__all__ = ["LOSSES", "Loss", "make_loss"]
