@@ -94,7 +94,7 @@ class Cell:
 
 
 @part
-def order(step, n_steps, reverse):  # type: ignore[no-untyped-def]
+def order(step, n_steps, reverse):
     """(input row, slot of the state before, slot of the state after) of the step-th step."""
     if reverse:
         t = n_steps - 1 - step
@@ -103,28 +103,28 @@ def order(step, n_steps, reverse):  # type: ignore[no-untyped-def]
 
 
 @part
-def copy(source, out):  # type: ignore[no-untyped-def]
+def copy(source, out):
     """out (n) <- source (n); a slice assignment would cost seconds to compile."""
     for j in range(out.size):
         out[j] = source[j]
 
 
 @part
-def clear(out):  # type: ignore[no-untyped-def]
+def clear(out):
     """out (n) <- 0."""
     for j in range(out.size):
         out[j] = 0
 
 
 @part
-def add(source, out):  # type: ignore[no-untyped-def]
+def add(source, out):
     """out (n) += source (n)."""
     for j in range(out.size):
         out[j] += source[j]
 
 
 @part
-def _project(x, weights, trace):  # type: ignore[no-untyped-def]
+def _project(x, weights, trace):
     rows = x.shape[0] * x.shape[1]
     gates = trace.gates.reshape(rows, trace.gates.shape[2])
     multiply(x.reshape(rows, x.shape[2]), weights.x, gates)
@@ -137,14 +137,14 @@ def project(x: Any, weights: Weights, trace: Trace) -> None:
 
 
 @kernel_overload(project)
-def _(x, weights, trace):  # type: ignore[no-untyped-def]
+def _(x, weights, trace):
     if isinstance(x, types.NoneType):
         return lambda x, weights, trace: None
     return lambda x, weights, trace: _project(x, weights, trace)
 
 
 @part
-def project_backward(x, weights, trace, gradients):  # type: ignore[no-untyped-def]
+def project_backward(x, weights, trace, gradients):
     """From the gradient of the gates' input, left in trace.gates: weights, gain and x."""
     rows = x.shape[0] * x.shape[1]
     d_a = trace.gates.reshape(rows, trace.gates.shape[2])

@@ -29,14 +29,14 @@ from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
 @part
-def _gates(a, u, b):  # type: ignore[no-untyped-def]
+def _gates(a, u, b):
     """One window: the first gates of a (3H) <- sigmoid(a + u + b), as many as b is long."""
     for j in range(b.size):
         a[j] = sigmoid(a[j] + u[j] + b[j])
 
 
 @part
-def _blend(a, h_before, h):  # type: ignore[no-untyped-def]
+def _blend(a, h_before, h):
     """One window: h = n + z (h' - n) from a = [z, r, n] (3H)."""
     size = h.size
     n = a[2 * size :]
@@ -45,7 +45,7 @@ def _blend(a, h_before, h):  # type: ignore[no-untyped-def]
 
 
 @part
-def _blend_backward(d_h, a, h_before, d_uz):  # type: ignore[no-untyped-def]
+def _blend_backward(d_h, a, h_before, d_uz):
     """One window: n of a (3H) <- gradient of its input, d_uz, and d_h of the path to h'."""
     size = d_h.size
     one = d_h.dtype.type(1)
@@ -60,7 +60,7 @@ def _blend_backward(d_h, a, h_before, d_uz):  # type: ignore[no-untyped-def]
 
 
 @part
-def _candidate_after(a, u, b, b_h, u_n):  # type: ignore[no-untyped-def]
+def _candidate_after(a, u, b, b_h, u_n):
     """One window: n of a (3H) <- tanh(a_n + b_n + r u_n), u_n = h' w_hn + b_h is kept."""
     size = b_h.size
     r, n, recurrent, b_n = a[size : 2 * size], a[2 * size :], u[2 * size :], b[2 * size :]
@@ -71,7 +71,7 @@ def _candidate_after(a, u, b, b_h, u_n):  # type: ignore[no-untyped-def]
 
 
 @part
-def _candidate_after_backward(a, u_n, d_u):  # type: ignore[no-untyped-def]
+def _candidate_after_backward(a, u_n, d_u):
     """One window: from n of a, which holds its input's gradient: the rest of d_u (3H), then a."""
     size = u_n.size
     one = u_n.dtype.type(1)
@@ -86,7 +86,7 @@ def _candidate_after_backward(a, u_n, d_u):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forward_after(inputs, weights, trace):  # type: ignore[no-untyped-def]
+def forward_after(inputs, weights, trace):
     """reset_after: the trace's first state slot holds the initial state; fills the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     size = trace.h.shape[2]
@@ -109,7 +109,7 @@ def forward_after(inputs, weights, trace):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward_after(inputs, weights, trace, gradients):  # type: ignore[no-untyped-def]
+def backward_after(inputs, weights, trace, gradients):
     """reset_after: from gradients.states and gradients.h to all the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     size = trace.h.shape[2]
@@ -135,14 +135,14 @@ def backward_after(inputs, weights, trace, gradients):  # type: ignore[no-untype
 
 
 @part
-def _reset(r, state, out):  # type: ignore[no-untyped-def]
+def _reset(r, state, out):
     """One window: out (H) = r * state, what the candidate sees of the past."""
     for j in range(out.size):
         out[j] = r[j] * state[j]
 
 
 @part
-def _reset_backward(d_out, a, state, d_u):  # type: ignore[no-untyped-def]
+def _reset_backward(d_out, a, state, d_u):
     """One window: d_out (H) -> gradient of state in place, d_ur; then z and r of a (3H)."""
     size = state.size
     one = state.dtype.type(1)
@@ -156,7 +156,7 @@ def _reset_backward(d_out, a, state, d_u):  # type: ignore[no-untyped-def]
 
 
 @part
-def _candidate_before(a, u, b, size):  # type: ignore[no-untyped-def]
+def _candidate_before(a, u, b, size):
     """One window: n of a (3H) <- tanh(a_n + u_n + b_n)."""
     n, u_n, b_n = a[2 * size :], u[2 * size :], b[2 * size :]
     for j in range(size):
@@ -164,7 +164,7 @@ def _candidate_before(a, u, b, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forward_before(inputs, weights, trace):  # type: ignore[no-untyped-def]
+def forward_before(inputs, weights, trace):
     """Reset before the product: as ``forward_after``; trace.extra keeps r * h'."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     size = trace.h.shape[2]
@@ -198,7 +198,7 @@ def forward_before(inputs, weights, trace):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward_before(inputs, weights, trace, gradients):  # type: ignore[no-untyped-def]
+def backward_before(inputs, weights, trace, gradients):
     """Reset before the product: from gradients.states and gradients.h to all the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     size = trace.h.shape[2]

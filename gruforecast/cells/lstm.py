@@ -27,7 +27,7 @@ from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
 @part
-def _gates(a, u, b, c_before, tanh_c, c, h):  # type: ignore[no-untyped-def]
+def _gates(a, u, b, c_before, tanh_c, c, h):
     """One window: a (4H) and u (4H) -> a = [i, f, o, g], c, tanh_c, h."""
     size = h.size
     for j in range(3 * size):
@@ -44,7 +44,7 @@ def _gates(a, u, b, c_before, tanh_c, c, h):  # type: ignore[no-untyped-def]
 
 
 @part
-def _gates_backward(d_h, d_c, a, c_before, tanh_c, d_u):  # type: ignore[no-untyped-def]
+def _gates_backward(d_h, d_c, a, c_before, tanh_c, d_u):
     """One window: d_h, d_c -> d_u (4H), d_c of the state before, d_h = 0 for what follows."""
     size = d_h.size
     one = d_h.dtype.type(1)
@@ -63,7 +63,7 @@ def _gates_backward(d_h, d_c, a, c_before, tanh_c, d_u):  # type: ignore[no-unty
 
 
 @kernel
-def forward(inputs, weights, trace):  # type: ignore[no-untyped-def]
+def forward(inputs, weights, trace):
     """The trace's first state slots hold the initial state; fills the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     project(inputs.x, weights, trace)
@@ -85,7 +85,7 @@ def forward(inputs, weights, trace):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward(inputs, weights, trace, gradients):  # type: ignore[no-untyped-def]
+def backward(inputs, weights, trace, gradients):
     """From gradients.states, gradients.h and gradients.c to all the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     d_h, d_c, d_w, d_u = gradients.h, gradients.c, gradients.weights, trace.u
@@ -97,9 +97,7 @@ def backward(inputs, weights, trace, gradients):  # type: ignore[no-untyped-def]
             if t < inputs.first[i]:
                 clear(d_u[i])
             else:
-                _gates_backward(
-                    d_h[i], d_c[i], a[i], trace.c[before, i], trace.extra[t, i], d_u[i]
-                )
+                _gates_backward(d_h[i], d_c[i], a[i], trace.c[before, i], trace.extra[t, i], d_u[i])
                 add(d_u[i], d_w.b)
             copy(d_u[i], a[i])
         normed, inverse = row_of(trace.normed_h, t), row_of(trace.inverse_h, t)

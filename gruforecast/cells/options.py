@@ -21,7 +21,7 @@ def _off(argument: Any) -> bool:
 
 
 @part
-def _layer_norm(a, low, high, gain, normed, inverse):  # type: ignore[no-untyped-def]
+def _layer_norm(a, low, high, gain, normed, inverse):
     """Gates low..high of a (N, G*H) <- gain * (a - mean) / deviation; keeps both factors."""
     n_rows, n_gates = inverse.shape
     size = normed.shape[1] // n_gates
@@ -44,7 +44,7 @@ def _layer_norm(a, low, high, gain, normed, inverse):  # type: ignore[no-untyped
 
 
 @part
-def _layer_norm_backward(d_a, low, high, gain, normed, inverse, d_gain):  # type: ignore[no-untyped-def]
+def _layer_norm_backward(d_a, low, high, gain, normed, inverse, d_gain):
     """d_a: gradient of the result -> gradient of what was normalised; adds to d_gain."""
     n_rows, n_gates = inverse.shape
     size = normed.shape[1] // n_gates
@@ -68,7 +68,7 @@ def normalise(a: Any, low: int, high: int, gain: Any, normed: Any, inverse: Any)
 
 
 @kernel_overload(normalise)
-def _(a, low, high, gain, normed, inverse):  # type: ignore[no-untyped-def]
+def _(a, low, high, gain, normed, inverse):
     if _off(gain):
         return lambda a, low, high, gain, normed, inverse: None
     return lambda a, low, high, gain, normed, inverse: _layer_norm(
@@ -83,7 +83,7 @@ def normalise_backward(
 
 
 @kernel_overload(normalise_backward)
-def _(d_a, low, high, gain, normed, inverse, d_gain):  # type: ignore[no-untyped-def]
+def _(d_a, low, high, gain, normed, inverse, d_gain):
     if _off(gain):
         return lambda d_a, low, high, gain, normed, inverse, d_gain: None
     return lambda d_a, low, high, gain, normed, inverse, d_gain: _layer_norm_backward(
@@ -102,7 +102,7 @@ def row_of(kept: Any, slot: int) -> Any:
 
 
 @kernel_overload(row_of)
-def _(kept, slot):  # type: ignore[no-untyped-def]
+def _(kept, slot):
     if _off(kept):
         return lambda kept, slot: None
     return lambda kept, slot: kept[slot]
@@ -113,14 +113,14 @@ def add_input_gradient(d_a: Any, x_t: Any, d_x: Any) -> None:
 
 
 @kernel_overload(add_input_gradient)
-def _(d_a, x_t, d_x):  # type: ignore[no-untyped-def]
+def _(d_a, x_t, d_x):
     if _off(d_x):
         return lambda d_a, x_t, d_x: None
     return lambda d_a, x_t, d_x: multiply_add(d_a, x_t, d_x.reshape(d_a.shape[0], d_x.shape[2]))
 
 
 @part
-def _load_rows(projected, base, first, t, out):  # type: ignore[no-untyped-def]
+def _load_rows(projected, base, first, t, out):
     for i in range(out.shape[0]):
         if t >= first[i]:
             row = base[i] + t
@@ -133,14 +133,14 @@ def load_projected(projected: Any, base: Any, first: Any, t: int, out: Any) -> N
 
 
 @kernel_overload(load_projected)
-def _(projected, base, first, t, out):  # type: ignore[no-untyped-def]
+def _(projected, base, first, t, out):
     if _off(projected):
         return lambda projected, base, first, t, out: None
     return lambda projected, base, first, t, out: _load_rows(projected, base, first, t, out)
 
 
 @part
-def _times(state, mask, out):  # type: ignore[no-untyped-def]
+def _times(state, mask, out):
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             out[i, j] = state[i, j] * mask[i, j]
@@ -152,21 +152,21 @@ def dropped(state: Any, mask: Any, out: Any) -> Any:
 
 
 @kernel_overload(dropped)
-def _(state, mask, out):  # type: ignore[no-untyped-def]
+def _(state, mask, out):
     if _off(mask):
         return lambda state, mask, out: state
     return lambda state, mask, out: _times(state, mask, out)
 
 
 @part
-def _add(d_state, d_h):  # type: ignore[no-untyped-def]
+def _add(d_state, d_h):
     for i in range(d_h.shape[0]):
         for j in range(d_h.shape[1]):
             d_h[i, j] += d_state[i, j]
 
 
 @part
-def _add_times(d_state, mask, d_h):  # type: ignore[no-untyped-def]
+def _add_times(d_state, mask, d_h):
     for i in range(d_h.shape[0]):
         for j in range(d_h.shape[1]):
             d_h[i, j] += d_state[i, j] * mask[i, j]
@@ -177,14 +177,14 @@ def add_masked(d_state: Any, mask: Any, d_h: Any) -> None:
 
 
 @kernel_overload(add_masked)
-def _(d_state, mask, d_h):  # type: ignore[no-untyped-def]
+def _(d_state, mask, d_h):
     if _off(mask):
         return lambda d_state, mask, d_h: _add(d_state, d_h)
     return lambda d_state, mask, d_h: _add_times(d_state, mask, d_h)
 
 
 @part
-def _add_masked_product(d_u, h_t, mask, scratch, d_h):  # type: ignore[no-untyped-def]
+def _add_masked_product(d_u, h_t, mask, scratch, d_h):
     multiply(d_u, h_t, scratch)
     _add_times(scratch, mask, d_h)
 
@@ -194,7 +194,7 @@ def add_state_gradient(d_u: Any, h_t: Any, mask: Any, scratch: Any, d_h: Any) ->
 
 
 @kernel_overload(add_state_gradient)
-def _(d_u, h_t, mask, scratch, d_h):  # type: ignore[no-untyped-def]
+def _(d_u, h_t, mask, scratch, d_h):
     if _off(mask):
         return lambda d_u, h_t, mask, scratch, d_h: multiply_add(d_u, h_t, d_h)
     return lambda d_u, h_t, mask, scratch, d_h: _add_masked_product(d_u, h_t, mask, scratch, d_h)
@@ -205,7 +205,7 @@ def add_step_gradient(states: Any, t: int, d_h: Any) -> None:
 
 
 @kernel_overload(add_step_gradient)
-def _(states, t, d_h):  # type: ignore[no-untyped-def]
+def _(states, t, d_h):
     if _off(states):
         return lambda states, t, d_h: None
     return lambda states, t, d_h: _add(states[t], d_h)

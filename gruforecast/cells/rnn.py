@@ -22,7 +22,7 @@ from gruforecast.foundations.mathematics import tanh
 
 
 @part
-def _activate(a, u, b, h):  # type: ignore[no-untyped-def]
+def _activate(a, u, b, h):
     """One window: h = tanh(a + u + b), kept in a as well."""
     for j in range(h.size):
         a[j] = tanh(a[j] + u[j] + b[j])
@@ -31,7 +31,7 @@ def _activate(a, u, b, h):  # type: ignore[no-untyped-def]
 
 
 @part
-def _activate_backward(d_h, a, d_u):  # type: ignore[no-untyped-def]
+def _activate_backward(d_h, a, d_u):
     """One window: d_h -> d_u, and d_h = 0 for what follows."""
     one = d_h.dtype.type(1)
     for j in range(d_h.size):
@@ -40,7 +40,7 @@ def _activate_backward(d_h, a, d_u):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def forward(inputs, weights, trace):  # type: ignore[no-untyped-def]
+def forward(inputs, weights, trace):
     """The trace's first state slot holds the initial state; fills the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     project(inputs.x, weights, trace)
@@ -60,7 +60,7 @@ def forward(inputs, weights, trace):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def backward(inputs, weights, trace, gradients):  # type: ignore[no-untyped-def]
+def backward(inputs, weights, trace, gradients):
     """From gradients.states and gradients.h to all the others."""
     n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
     d_h, d_w, d_u = gradients.h, gradients.weights, trace.u

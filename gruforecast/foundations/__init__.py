@@ -1,0 +1,1 @@
+"""Floor 0: how kernels are compiled, matrix products, threads, random numbers, checks."""

@@ -28,14 +28,10 @@ for _symbol, _name in (("gruforecast_sgemm", "sgemm"), ("gruforecast_dgemm", "dg
 
 
 @intrinsic
-def _gemm(  # type: ignore[no-untyped-def]
-    typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from
-):
+def _gemm(typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from):
     """c = a @ b + beta * c, or a.T @ b: row-major, from element offsets, row strides of arrays."""
     scalar = a.dtype
-    signature = types.void(
-        transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from
-    )
+    signature = types.void(transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from)
 
     def codegen(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         is_transposed, n_rows, n_cols, n_inner, va, oa, vb, ob, vbeta, vc, oc = arguments
@@ -63,9 +59,7 @@ def _gemm(  # type: ignore[no-untyped-def]
         c_data, c_stride = matrix(c, vc, oc)
         plain = by_address(ir.Constant(char, ord("N")))
         a_form = by_address(
-            builder.select(
-                is_transposed, ir.Constant(char, ord("T")), ir.Constant(char, ord("N"))
-            )
+            builder.select(is_transposed, ir.Constant(char, ord("T")), ir.Constant(char, ord("N")))
         )
         one = by_address(ir.Constant(real, 1.0))
         # A row-major product is the column-major product of the transposes: C' = B' A'.
@@ -83,14 +77,14 @@ def _gemm(  # type: ignore[no-untyped-def]
 
 
 @part
-def _column_tile(rows, inner):  # type: ignore[no-untyped-def]
+def _column_tile(rows, inner):
     """How many columns keep a product of so many rows and inner terms below the budget."""
     columns = TILE_BUDGET // (rows * inner) // COLUMN_STEP * COLUMN_STEP
     return max(columns, COLUMN_STEP)
 
 
 @part
-def _multiply(a, b, beta, out):  # type: ignore[no-untyped-def]
+def _multiply(a, b, beta, out):
     rows, inner = a.shape
     columns = b.shape[1]
     step = _column_tile(ROW_TILE, inner)
@@ -104,19 +98,19 @@ def _multiply(a, b, beta, out):  # type: ignore[no-untyped-def]
 
 
 @part
-def multiply(a, b, out):  # type: ignore[no-untyped-def]
+def multiply(a, b, out):
     """out = a @ b for a (n, k), b (k, m), out (n, m)."""
     _multiply(a, b, a.dtype.type(0), out)
 
 
 @part
-def multiply_add(a, b, out):  # type: ignore[no-untyped-def]
+def multiply_add(a, b, out):
     """out += a @ b for a (n, k), b (k, m), out (n, m)."""
     _multiply(a, b, a.dtype.type(1), out)
 
 
 @part
-def multiply_transposed_add(a, b, out):  # type: ignore[no-untyped-def]
+def multiply_transposed_add(a, b, out):
     """out += a.T @ b for a (n, k), b (n, m), out (k, m): the gradient of weights."""
     n, rows = a.shape
     columns = b.shape[1]

@@ -24,7 +24,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 def check_integer(name: str, value: Any, *, low: int) -> int:
     """A whole number of at least ``low``."""
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        if value >= low:
+        if int(value) >= low:
             return int(value)
         raise ValueError(f"{name}: expected at least {low}, got {value}; raise it.")
     raise TypeError(f"{name}: expected a whole number, got {value!r}; pass an int.")
@@ -74,8 +74,7 @@ def check_array(
         )
     expected = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
     fits = array.ndim == len(shape) and all(
-        isinstance(want, str) or want == got
-        for want, got in zip(shape, array.shape, strict=True)
+        isinstance(want, str) or want == got for want, got in zip(shape, array.shape, strict=True)
     )
     if not fits:
         raise ValueError(

@@ -58,7 +58,7 @@ def kernel_overload(function: Callable[..., Any]) -> Callable[..., Any]:
     return overload(function, jit_options=OPTIONS)  # type: ignore[no-any-return]
 
 
-class DiskCache(NullCache):
+class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
     """Machine code on disk, one file per function, signature, processor and package source.
 
     Numba's own cache does not see an edit in another file and may mix up two processes that

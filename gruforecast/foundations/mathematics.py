@@ -33,7 +33,7 @@ def _power_of_two(typing_context: Any, exponent: Any) -> Any:
 
 
 @part
-def _exp_float64(x):  # type: ignore[no-untyped-def]
+def _exp_float64(x):
     """Cephes: exp(r) = 1 + 2 r P(r^2) / (Q(r^2) - r P(r^2)) on |r| <= log(2)/2, times 2^k."""
     if x > 709.0:
         x = 709.0
@@ -50,12 +50,10 @@ def _exp_float64(x):  # type: ignore[no-untyped-def]
 
 
 @part
-def _tanh_float64(x):  # type: ignore[no-untyped-def]
+def _tanh_float64(x):
     """Cephes: a rational function near zero, 1 - 2 / (exp(2|x|) + 1) elsewhere."""
     s = x * x
-    p = (
-        -9.64399179425052238628e-1 * s - 9.92877231001918586564e1
-    ) * s - 1.61468768441708447952e3
+    p = (-9.64399179425052238628e-1 * s - 9.92877231001918586564e1) * s - 1.61468768441708447952e3
     q = (
         (s + 1.12811678491632931402e2) * s + 2.23548839060100448583e3
     ) * s + 4.84406305325125486048e3
@@ -68,7 +66,7 @@ def _tanh_float64(x):  # type: ignore[no-untyped-def]
 
 
 @part
-def _tanh_float32(x):  # type: ignore[no-untyped-def]
+def _tanh_float32(x):
     """An odd polynomial of degree 13 over an even one of degree 6, accurate to a few ulp."""
     if x > _F(7.90531110763549805):
         x = _F(7.90531110763549805)
@@ -93,19 +91,19 @@ def tanh(x: Any) -> Any:
 
 
 @kernel_overload(tanh)
-def _(x):  # type: ignore[no-untyped-def]
+def _(x):
     if x == types.float32:
         return lambda x: _tanh_float32(x)
     return lambda x: _tanh_float64(x)
 
 
 @part
-def _sigmoid_float32(x):  # type: ignore[no-untyped-def]
+def _sigmoid_float32(x):
     return _F(0.5) + _F(0.5) * _tanh_float32(_F(0.5) * x)
 
 
 @part
-def _sigmoid_float64(x):  # type: ignore[no-untyped-def]
+def _sigmoid_float64(x):
     return 0.5 + 0.5 * _tanh_float64(0.5 * x)
 
 
@@ -115,20 +113,20 @@ def sigmoid(x: Any) -> Any:
 
 
 @kernel_overload(sigmoid)
-def _(x):  # type: ignore[no-untyped-def]
+def _(x):
     if x == types.float32:
         return lambda x: _sigmoid_float32(x)
     return lambda x: _sigmoid_float64(x)
 
 
 @part
-def softplus(x):  # type: ignore[no-untyped-def]
+def softplus(x):
     """log(1 + exp(x)) of a float64 without overflow."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 @part
-def digamma(x):  # type: ignore[no-untyped-def]
+def digamma(x):
     """Derivative of log gamma for x > 0: recurrence up to 10, then the asymptotic series."""
     shift = 0.0
     while x < 10.0:

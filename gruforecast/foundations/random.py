@@ -30,7 +30,7 @@ def derive_key(*numbers: int) -> np.uint64:
 
 
 @kernel
-def uniform(key, index):  # type: ignore[no-untyped-def]
+def uniform(key, index):
     """A float64 in [0, 1) for a uint64 key and a whole number."""
     bits = key + _U(index) * _U(_STEP) + _U(_STEP)
     bits = (bits ^ (bits >> _U(30))) * _U(_FIRST)
@@ -40,7 +40,7 @@ def uniform(key, index):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def dropout(source, key, first, rate, out):  # type: ignore[no-untyped-def]
+def dropout(source, key, first, rate, out):
     """Zero a share ``rate`` of the entries, scale the rest: source (T, N, F) -> out (T, N, F).
 
     The mask depends on the step, on the feature and on the window's position in the batch
@@ -59,6 +59,6 @@ def dropout(source, key, first, rate, out):  # type: ignore[no-untyped-def]
 
 def dropout_mask(key: np.uint64, first: int, rate: float, shape: Any, dtype: Any) -> np.ndarray:
     """One mask per window for all its steps: (N, F) of zeros and 1 / (1 - rate)."""
-    mask = np.empty((1, *shape), dtype)
+    mask: np.ndarray = np.empty((1, *shape), dtype)
     dropout(np.ones((1, *shape), dtype), key, first, rate, mask)
-    return mask[0]
+    return mask.reshape(shape)

@@ -72,7 +72,8 @@ class Workers:
     def _serve(self, number: int, jobs: SimpleQueue[Any]) -> None:
         _limit_blas_here()
         while (job := jobs.get()) is not None:
-            self._results.put(_work(*job, number))
+            task, numbers, n_tasks = job
+            self._results.put(_work(task, numbers, n_tasks, number))
 
 
 def _work(task: Task, numbers: Iterator[int], n_tasks: int, worker: int) -> BaseException | None:

@@ -7,7 +7,7 @@ from gruforecast.foundations.jit import kernel
 
 
 @kernel
-def dense_forward(x, w, b, relu, out):  # type: ignore[no-untyped-def]
+def dense_forward(x, w, b, relu, out):
     """out (N, O) = x (N, I) @ w (I, O) + b, cut at zero if relu."""
     zero = out.dtype.type(0)
     multiply(x, w, out)
@@ -18,7 +18,7 @@ def dense_forward(x, w, b, relu, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def dense_backward(d_out, out, x, w_t, relu, d_w, d_b, d_x):  # type: ignore[no-untyped-def]
+def dense_backward(d_out, out, x, w_t, relu, d_w, d_b, d_x):
     """From d_out (N, O), changed in place: adds to d_w and d_b, writes d_x (N, I)."""
     zero = out.dtype.type(0)
     for i in range(out.shape[0]):

@@ -34,7 +34,7 @@ class Stretch(NamedTuple):
 
 
 @kernel
-def _project_rows(x, w, gain, n_gates, out, scratch):  # type: ignore[no-untyped-def]
+def _project_rows(x, w, gain, n_gates, out, scratch):
     """out (n, G*H) = x (n, F) @ w, layer-normalised where asked for; n a multiple of the tile."""
     multiply(x, w, out)
     normalise(out, 0, n_gates, gain, scratch, np.empty((out.shape[0], n_gates), out.dtype))

@@ -125,9 +125,9 @@ class Network:
 
 def resolve_threads(n_threads: int | None) -> int:
     """A number of threads: as many as there are processors when None."""
-    return available_threads() if n_threads is None else check_integer(
-        "n_threads", n_threads, low=1
-    )
+    if n_threads is None:
+        return available_threads()
+    return check_integer("n_threads", n_threads, low=1)
 
 
 __all__ = ["Network", "refresh_transposes", "resolve_threads"]

@@ -100,9 +100,17 @@ class Layout:
             return matrix.T.copy() if transposes else None
 
         def direction(prefix: str) -> Weights:
-            parts = (views.get(prefix + name) for name in ("b", "b_h", "gain_x", "gain_h"))
             w_x, w_h = views[prefix + "w_x"], views[prefix + "w_h"]
-            return Weights(w_x, w_h, *parts, transposed(w_x), transposed(w_h))  # type: ignore[arg-type]
+            return Weights(
+                x=w_x,
+                h=w_h,
+                b=views[prefix + "b"],
+                b_h=views.get(prefix + "b_h"),
+                gain_x=views.get(prefix + "gain_x"),
+                gain_h=views.get(prefix + "gain_h"),
+                x_t=transposed(w_x),
+                h_t=transposed(w_h),
+            )
 
         layers = [
             [direction(direction_prefix(layer, d)) for d in range(spec.n_directions)]

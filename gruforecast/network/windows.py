@@ -132,7 +132,7 @@ def _check_indices(name: str, value: Any) -> np.ndarray:
 
 
 @kernel
-def gather(series, base, first, out):  # type: ignore[no-untyped-def]
+def gather(series, base, first, out):
     """out (T, N, F): step t of window i is row base[i] + t, zeros while t < first[i]."""
     for t in range(out.shape[0]):
         for i in range(out.shape[1]):

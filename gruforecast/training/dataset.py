@@ -71,7 +71,7 @@ class Dataset:
 
 
 @kernel
-def total_weight(targets, weights):  # type: ignore[no-untyped-def]
+def total_weight(targets, weights):
     """Sum of the weights of all targets (N, k) that are not missing."""
     total = 0.0
     for i in range(targets.shape[0]):

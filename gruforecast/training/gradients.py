@@ -104,7 +104,7 @@ def load_shard(
 
 
 @kernel
-def combine(lanes, w, mask, l1, l2, clip_value, clip_norm, g):  # type: ignore[no-untyped-def]
+def combine(lanes, w, mask, l1, l2, clip_value, clip_norm, g):
     """g (P) = sum of lanes (n, P) in order, plus penalties, clipped; returns the norm before.
 
     ``mask`` is 1 where penalties apply; clipping is off at infinity.
@@ -165,9 +165,7 @@ def loss_and_gradients(
     shard = load_shard(workspace, windows, np.arange(len(data)), 0, key)
     total = total_weight(data.targets, data.weights)
     raw = workspace.forward(weights, shard)
-    value = loss.kernel(
-        raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
-    )
+    value = loss.kernel(raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw)
     workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
     return Gradients(
         value / total,

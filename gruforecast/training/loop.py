@@ -110,9 +110,7 @@ def train(
     return result
 
 
-def evaluate(
-    network: Network, data: Dataset, loss: Loss, *, n_threads: int | None = None
-) -> float:
+def evaluate(network: Network, data: Dataset, loss: Loss, *, n_threads: int | None = None) -> float:
     """Mean loss of a data set, without penalties and dropout."""
     check_fit(network, data, loss)
     raw = network.predict(data.windows, n_threads=n_threads)
@@ -154,9 +152,7 @@ class _Run:
             self._give_up("the weights are no longer finite", self.n_batches)
         scored = None
         if validation is not None:
-            scored = evaluate(
-                self.network, validation, self.gradients.loss, n_threads=n_threads
-            )
+            scored = evaluate(self.network, validation, self.gradients.loss, n_threads=n_threads)
         rate = self._rate()
         state.record(total / weight, scored)
         return EpochReport(state.epoch, total / weight, scored, rate, largest, state)
@@ -189,7 +185,7 @@ class _Run:
 
     def _rate(self) -> float:
         at = Progress(self.state.step, self.n_batches * self.options.max_epochs, self.state.epoch)
-        return self.options.learning_rate * self.state.schedule.factor(at)
+        return self.options.learning_rate * self.state.schedule.relative_rate(at)
 
     def _batches(self) -> Iterator[np.ndarray]:
         """Positions in the data set; the order depends on seed and epoch alone."""

@@ -18,7 +18,7 @@ from gruforecast.foundations.jit import kernel
 
 
 @kernel
-def _sgd(w, g, state, rate, step, options, decay):  # type: ignore[no-untyped-def]
+def _sgd(w, g, state, rate, step, options, decay):
     momentum, nesterov = w.dtype.type(options[0]), options[1] > 0
     rate = w.dtype.type(rate)
     velocity = state[0]
@@ -29,7 +29,7 @@ def _sgd(w, g, state, rate, step, options, decay):  # type: ignore[no-untyped-de
 
 
 @kernel
-def _rmsprop(w, g, state, rate, step, options, decay):  # type: ignore[no-untyped-def]
+def _rmsprop(w, g, state, rate, step, options, decay):
     kept, epsilon = w.dtype.type(options[0]), w.dtype.type(options[1])
     fresh, rate = w.dtype.type(1.0 - options[0]), w.dtype.type(rate)
     squares = state[0]
@@ -39,7 +39,7 @@ def _rmsprop(w, g, state, rate, step, options, decay):  # type: ignore[no-untype
 
 
 @kernel
-def _adagrad(w, g, state, rate, step, options, decay):  # type: ignore[no-untyped-def]
+def _adagrad(w, g, state, rate, step, options, decay):
     epsilon, rate = w.dtype.type(options[0]), w.dtype.type(rate)
     squares = state[0]
     for j in range(w.size):
@@ -48,7 +48,7 @@ def _adagrad(w, g, state, rate, step, options, decay):  # type: ignore[no-untype
 
 
 @kernel
-def _adam(w, g, state, rate, step, options, decay):  # type: ignore[no-untyped-def]
+def _adam(w, g, state, rate, step, options, decay):
     beta1, beta2 = w.dtype.type(options[0]), w.dtype.type(options[1])
     fresh1, fresh2 = w.dtype.type(1.0 - options[0]), w.dtype.type(1.0 - options[1])
     epsilon = w.dtype.type(options[2])
@@ -152,7 +152,8 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 def make_optimizer(name: str, **options: Any) -> Optimizer:
     """The optimiser of that name with its options."""
-    return make_from_registry("optimizer", name, OPTIMIZERS, options)
+    optimizer: Optimizer = make_from_registry("optimizer", name, OPTIMIZERS, options)
+    return optimizer
 
 
 def make_from_registry(kind: str, name: str, registry: dict[str, Any], options: Any) -> Any:
@@ -162,5 +163,7 @@ def make_from_registry(kind: str, name: str, registry: dict[str, Any], options: 
     for option in options:
         if option not in fields:
             known = ", ".join(fields) or "no options"
-            raise TypeError(f"{kind} {name!r}: expected {known}, got {option!r}; drop or rename it.")
+            raise TypeError(
+                f"{kind} {name!r}: expected {known}, got {option!r}; drop or rename it."
+            )
     return entry(**options)

@@ -22,7 +22,7 @@ class Progress(NamedTuple):
 class Schedule:
     """The learning rate stays as it is; base of the others."""
 
-    def factor(self, at: Progress) -> float:
+    def relative_rate(self, at: Progress) -> float:
         """What the learning rate is multiplied with."""
         return 1.0
 
@@ -32,30 +32,30 @@ class Schedule:
 
 @dataclass
 class Step(Schedule):
-    """Multiplied by ``gamma`` every ``step_epochs`` epochs."""
+    """Multiplied by ``factor`` every ``step_epochs`` epochs."""
 
     step_epochs: int = 10
-    gamma: float = 0.5
+    factor: float = 0.5
 
     def __post_init__(self) -> None:
         check_integer("step_epochs", self.step_epochs, low=1)
-        check_number("gamma", self.gamma, low=0.0, high=1.0, open_low=True)
+        check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
 
-    def factor(self, at: Progress) -> float:
-        return float(self.gamma ** (at.epoch // self.step_epochs))
+    def relative_rate(self, at: Progress) -> float:
+        return float(self.factor ** (at.epoch // self.step_epochs))
 
 
 @dataclass
 class Exponential(Schedule):
-    """Multiplied by ``gamma`` every epoch."""
+    """Multiplied by ``factor`` every epoch."""
 
-    gamma: float = 0.95
+    factor: float = 0.95
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, low=0.0, high=1.0, open_low=True)
+        check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
 
-    def factor(self, at: Progress) -> float:
-        return float(self.gamma**at.epoch)
+    def relative_rate(self, at: Progress) -> float:
+        return float(self.factor**at.epoch)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         check_number("floor", self.floor, low=0.0, high=1.0)
 
-    def factor(self, at: Progress) -> float:
+    def relative_rate(self, at: Progress) -> float:
         return _half_cosine(1.0, self.floor, at.step / at.n_steps)
 
 
@@ -84,7 +84,7 @@ class OneCycle(Schedule):
         check_number("start", self.start, low=0.0, high=1.0)
         check_number("floor", self.floor, low=0.0, high=1.0)
 
-    def factor(self, at: Progress) -> float:
+    def relative_rate(self, at: Progress) -> float:
         done = at.step / max(1, at.n_steps - 1)
         if done < self.warm_up:
             return _half_cosine(self.start, 1.0, done / self.warm_up)
@@ -93,9 +93,9 @@ class OneCycle(Schedule):
 
 @dataclass
 class Plateau(Schedule):
-    """Multiplied by ``gamma`` after ``patience`` epochs without a loss below the best by tol."""
+    """Multiplied by ``factor`` after ``patience`` epochs without a loss below the best by tol."""
 
-    gamma: float = 0.5
+    factor: float = 0.5
     patience: int = 3
     tol: float = 0.0
     _factor: float = field(default=1.0, init=False)
@@ -103,11 +103,11 @@ class Plateau(Schedule):
     _waited: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, low=0.0, high=1.0, open_low=True)
+        check_number("factor", self.factor, low=0.0, high=1.0, open_low=True)
         check_integer("patience", self.patience, low=1)
         check_number("tol", self.tol, low=0.0)
 
-    def factor(self, at: Progress) -> float:
+    def relative_rate(self, at: Progress) -> float:
         return self._factor
 
     def epoch_done(self, loss: float) -> None:
@@ -116,7 +116,7 @@ class Plateau(Schedule):
             return
         self._waited += 1
         if self._waited == self.patience:
-            self._factor *= self.gamma
+            self._factor *= self.factor
             self._waited = 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -122,6 +121,3 @@ class TrainingResult:
             reason,
             state.checkpoint(),
         )
-
-
-Callback = Any  # Callable[[EpochReport], bool | None]

@@ -16,7 +16,7 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 @kernel
-def gaussian(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def gaussian(raw, targets, weights, options, scale, d_raw):
     """Columns 2j, 2j+1: mean, s; deviation = softplus(s) + MIN_SCALE."""
     total = 0.0
     for i in range(targets.shape[0]):
@@ -36,7 +36,7 @@ def gaussian(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-u
 
 
 @kernel
-def student_t(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def student_t(raw, targets, weights, options, scale, d_raw):
     """Columns 3j, 3j+1, 3j+2: mean, s, v; degrees = softplus(v) + MIN_DEGREES."""
     total = 0.0
     for i in range(targets.shape[0]):
@@ -69,7 +69,7 @@ def student_t(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-
 
 
 @kernel
-def poisson(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def poisson(raw, targets, weights, options, scale, d_raw):
     """The output is the logarithm of the rate; terms without it are left out."""
     total = 0.0
     for i in range(targets.shape[0]):
@@ -84,7 +84,7 @@ def poisson(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-un
 
 
 @kernel
-def cross_entropy(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def cross_entropy(raw, targets, weights, options, scale, d_raw):
     """One output per class; the one target is the number of the class."""
     n_classes = raw.shape[1]
     total = 0.0

@@ -10,7 +10,7 @@ from gruforecast.foundations.jit import kernel
 
 
 @kernel
-def squared_error(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def squared_error(raw, targets, weights, options, scale, d_raw):
     """e^2."""
     total = 0.0
     for i in range(targets.shape[0]):
@@ -24,7 +24,7 @@ def squared_error(raw, targets, weights, options, scale, d_raw):  # type: ignore
 
 
 @kernel
-def absolute_error(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def absolute_error(raw, targets, weights, options, scale, d_raw):
     """|e|."""
     total = 0.0
     for i in range(targets.shape[0]):
@@ -38,7 +38,7 @@ def absolute_error(raw, targets, weights, options, scale, d_raw):  # type: ignor
 
 
 @kernel
-def huber(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def huber(raw, targets, weights, options, scale, d_raw):
     """e^2 / 2 up to delta = options[0], then delta (|e| - delta / 2)."""
     delta = options[0]
     total = 0.0
@@ -57,7 +57,7 @@ def huber(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-unty
 
 
 @kernel
-def quantile(raw, targets, weights, options, scale, d_raw):  # type: ignore[no-untyped-def]
+def quantile(raw, targets, weights, options, scale, d_raw):
     """Pinball loss, averaged over the quantiles in options; column j Q + q is quantile q of j."""
     n_quantiles = options.size
     total = 0.0
