@@ -86,11 +86,12 @@ def check_array(
                 f"{name}: expected at least one entry along axis {axis} of shape {expected}, "
                 f"got {array.shape}; check how it was made."
             )
-    array = np.ascontiguousarray(array, dtype=dtype)
-    if finite and not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype=dtype)
+    if finite and not np.isfinite(converted).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(converted))[0])
         raise ValueError(
-            f"{name}: expected finite numbers, got {array[where]} at {where}; "
-            f"fill or drop it before."
+            f"{name}: expected numbers that are finite in {converted.dtype}, got {array[where]} "
+            f"at {where}; fill, scale or drop it before."
         )
-    return array
+    return converted

@@ -41,7 +41,9 @@ class Workers:
 
     def __enter__(self) -> Workers:
         for number, jobs in enumerate(self._jobs, start=1):
-            thread = threading.Thread(target=self._serve, args=(number, jobs), daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(number, jobs), name=f"gruforecast-{number}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
         return self

@@ -95,7 +95,8 @@ def train(
         try:
             while state.epoch < options.max_epochs:
                 report = run.epoch(validation, threads)
-                if any([callback(report) for callback in callbacks]):
+                wishes = [callback(report) for callback in callbacks]
+                if any(wishes):
                     reason = "callback"
                 elif options.patience is not None and validation is not None:
                     reason = "early_stopping" if state.waited >= options.patience else reason
