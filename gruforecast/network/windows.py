@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_array, check_integer
+from gruforecast.foundations.checks import check_array, check_choice, check_integer
 from gruforecast.foundations.jit import kernel
+from gruforecast.network.specification import DTYPES
 
 
 class Windows:
@@ -51,6 +52,7 @@ class Windows:
         initial_state: Any = None,
         dtype: str = "float32",
     ) -> None:
+        check_choice("dtype", dtype, DTYPES)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
         self.n_steps = check_integer("n_steps", n_steps, low=1)
         self.starts = _check_indices("starts", starts)
@@ -76,6 +78,7 @@ class Windows:
 
         With ``lengths`` the last rows of each window count, the ones before are masked.
         """
+        check_choice("dtype", dtype, DTYPES)
         x = check_array("x", x, shape=("n_windows", "n_steps", "n_features"), dtype=dtype)
         n_windows, n_steps, n_features = x.shape
         ends = np.arange(1, n_windows + 1) * n_steps

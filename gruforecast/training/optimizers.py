@@ -8,7 +8,7 @@ in the order of the fields below, and the decoupled decay of every weight (P,).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -159,11 +159,11 @@ def make_optimizer(name: str, **options: Any) -> Optimizer:
 def make_from_registry(kind: str, name: str, registry: dict[str, Any], options: Any) -> Any:
     """An entry of a registry of dataclasses; an option that it does not have is named."""
     entry = registry[check_choice(kind, name, registry)]
-    fields = [field.name for field in entry.__dataclass_fields__.values() if field.init]
+    known = [field.name for field in fields(entry) if field.init]
     for option in options:
-        if option not in fields:
-            known = ", ".join(fields) or "no options"
+        if option not in known:
             raise TypeError(
-                f"{kind} {name!r}: expected {known}, got {option!r}; drop or rename it."
+                f"{kind} {name!r}: expected {', '.join(known) or 'no options'}, got {option!r}; "
+                f"drop or rename it."
             )
     return entry(**options)
