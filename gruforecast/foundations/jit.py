@@ -81,7 +81,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
         target_context.refresh()
         try:
             payload = pickle.loads(path.read_bytes())
-        except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+        except Exception:  # not there, unreadable or damaged: compile, and write it anew
             return None
         return CompileResult._rebuild(target_context, *payload)
 

@@ -19,7 +19,7 @@ from gruforecast.training.dataset import Dataset, total_weight
 from gruforecast.training.losses import Loss
 
 MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same one
-PARALLEL_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
+SHARED_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
 
 
 def shard_size(hidden_size: int) -> int:
@@ -73,8 +73,8 @@ class BatchGradients:
                 )
                 workspace.backward(self.weights, shard, self.bound_lanes[lane])
 
-        parallel = self._operations(len(batch), data.windows) > PARALLEL_OPERATIONS
-        self.workers.run(task, n_lanes, parallel=parallel)
+        share = self._operations(len(batch), data.windows) > SHARED_OPERATIONS
+        self.workers.run(task, n_lanes, share=share)
         return float(losses.sum()), weight
 
     def _workspace(self, worker: int, n_windows: int, n_steps: int) -> Workspace:

@@ -1,0 +1,98 @@
+"""Machine code on disk: found again, rebuilt when the source changes, never in the way."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "gruforecast"
+PROGRAM = """
+import numpy as np
+from gruforecast.foundations.jit import cache_folder
+from gruforecast.network.windows import gather
+out = np.zeros((2, 1, 1), np.float32)
+gather(np.arange(9, dtype=np.float32).reshape(9, 1), np.array([3]), np.array([0]), out)
+assert out.ravel().tolist() == [3.0, 4.0], out
+print(bool(gather._cache_hits if hasattr(gather, "_cache_hits") else 0), cache_folder())
+"""
+
+
+def start(folder, package=PACKAGE, **environment):
+    """A process that runs a kernel: prints whether it came from disk, and the folder."""
+    settings = {"NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": str(package.parent), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **settings},
+        cwd=package.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    found, folder = output.split(maxsplit=1)
+    return found == "True", folder.strip()
+
+
+def test_a_second_process_finds_the_machine_code(tmp_path):
+    assert finish(start(tmp_path))[0] is False
+    found, folder = finish(start(tmp_path))
+    assert found is True
+    assert folder.startswith(str(tmp_path))
+
+
+def test_an_edit_in_another_file_is_seen(tmp_path):
+    package = tmp_path / "gruforecast"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    cache = tmp_path / "cache"
+    finish(start(cache, package))
+    assert finish(start(cache, package))[0] is True
+    with (package / "cells" / "rnn.py").open("a") as file:
+        file.write("# an edit\n")
+    assert finish(start(cache, package))[0] is False
+
+
+def test_a_damaged_file_is_compiled_anew(tmp_path):
+    finish(start(tmp_path))
+    for path in tmp_path.rglob("*.nbc"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert finish(start(tmp_path))[0] is False
+    assert finish(start(tmp_path))[0] is True
+
+
+def test_processes_that_start_at_once_do_not_disturb_each_other(tmp_path):
+    for process in [start(tmp_path) for _ in range(4)]:
+        finish(process)
+    assert finish(start(tmp_path))[0] is True
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".nbc"]
+
+
+def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    _, folder = finish(start(file))
+    assert not folder.startswith(str(file))
+
+
+def test_without_any_folder_kernels_still_run(tmp_path):
+    package = tmp_path / "gruforecast"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__pycache__").write_text("in the way")
+    file = str(package / "__pycache__")
+    nowhere = {"XDG_CACHE_HOME": file, "LOCALAPPDATA": file, "TMPDIR": file}
+    process = start(file, package, **nowhere, PYTHONDONTWRITEBYTECODE="1")
+    _, folder = finish(process)
+    if folder != "None":  # the temporary folder cannot be taken away from every system
+        assert not folder.startswith(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no users by number")
+def test_a_folder_is_for_its_owner_alone(tmp_path):
+    _, folder = finish(start(tmp_path))
+    assert Path(folder).stat().st_mode & 0o077 == 0
