@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gruforecast.foundations import jit
+
 PACKAGE = Path(__file__).resolve().parent.parent / "gruforecast"
 PROGRAM = """
 import numpy as np
@@ -80,16 +82,25 @@ def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
     assert not folder.startswith(str(file))
 
 
-def test_without_any_folder_kernels_still_run(tmp_path):
+def test_the_temporary_folder_is_the_last_resort(tmp_path):
     package = tmp_path / "gruforecast"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "__pycache__").write_text("in the way")
-    file = str(package / "__pycache__")
-    nowhere = {"XDG_CACHE_HOME": file, "LOCALAPPDATA": file, "TMPDIR": file}
-    process = start(file, package, **nowhere, PYTHONDONTWRITEBYTECODE="1")
-    _, folder = finish(process)
-    if folder != "None":  # the temporary folder cannot be taken away from every system
-        assert not folder.startswith(file)
+    blocked, temporary = package / "__pycache__", tmp_path / "temporary"
+    blocked.write_text("in the way")
+    temporary.mkdir()
+    settings = {"XDG_CACHE_HOME": str(blocked), "LOCALAPPDATA": str(blocked)}
+    settings |= {"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+    _, folder = finish(start(blocked, package, **settings))
+    assert folder.startswith(str(temporary))
+
+
+def test_without_any_folder_kernels_run_all_the_same(monkeypatch):
+    monkeypatch.setattr(jit, "_cache_candidates", lambda: iter(()))
+    assert jit.cache_folder.__wrapped__() is None
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
+    twice = jit.kernel(lambda x: x + x)
+    assert twice(3.0) == 6.0
+    assert twice._cache.cache_path is None
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no users by number")
