@@ -59,6 +59,15 @@ class Network:
         with single_threaded_blas():
             initialise(self.layout, self.flat, rng, gate_bias)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy needs: the named weights are views and made anew."""
+        return {"specification": self.specification, "flat": self.flat}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.specification, self.flat = state["specification"], state["flat"]
+        self.layout = Layout(self.specification)
+        self.weights = self.layout.views(self.flat)
+
     def set_weights(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace all parameters by the named arrays."""
         self.layout.load(self.flat, values)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gruforecast.foundations.jit import kernel
-from gruforecast.foundations.threads import Workers
+from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Windows
 from gruforecast.network.parameters import refresh_transposes
 from gruforecast.network.windows import gather
@@ -157,16 +157,19 @@ def loss_and_gradients(
     which training never makes. ``key`` turns dropout on and chooses its masks.
     """
     check_fit(network, data, loss)
-    spec, windows = network.specification, data.windows
-    workspace = Workspace(spec, len(data), windows.n_steps)
+    windows = data.windows
+    workspace = Workspace(network.specification, len(data), windows.n_steps)
     weights = network.bound_weights()
     flat = np.zeros_like(network.flat)
     d_x = np.zeros_like(workspace.x)
-    shard = load_shard(workspace, windows, np.arange(len(data)), 0, key)
     total = total_weight(data.targets, data.weights)
-    raw = workspace.forward(weights, shard)
-    value = loss.kernel(raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw)
-    workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
+    with single_threaded_blas():
+        shard = load_shard(workspace, windows, np.arange(len(data)), 0, key)
+        raw = workspace.forward(weights, shard)
+        value = loss.kernel(
+            raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
+        )
+        workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
     return Gradients(
         value / total,
         network.layout.views(flat),
