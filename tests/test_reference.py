@@ -49,7 +49,7 @@ def torch_network(p, cell, n_layers, directions):
 
 
 @pytest.mark.parametrize("with_state", [False, True])
-@pytest.mark.parametrize("n_layers, directions", [(1, 1), (1, 2), (3, 1), (3, 2)])
+@pytest.mark.parametrize(("n_layers", "directions"), [(1, 1), (1, 2), (3, 1), (3, 2)])
 @pytest.mark.parametrize("cell", GATES)
 def test_network_equals_torch(cell, n_layers, directions, with_state):
     p, x, state = make(cell, n_layers, directions)
@@ -103,7 +103,7 @@ def by_elements(p, x, h, c, mask, cell, reset_after, layer_norm):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layer_norm", [False, True])
-@pytest.mark.parametrize("cell, reset_after", [*((c, True) for c in GATES), ("gru", False)])
+@pytest.mark.parametrize(("cell", "reset_after"), [*((c, True) for c in GATES), ("gru", False)])
 def test_cell_equals_loops_over_elements(cell, reset_after, layer_norm, masked):
     p, x, state = make(cell, reset_after=reset_after, layer_norm=layer_norm)
     masks = np.random.default_rng(1).choice([0.0, 1.0 / 0.6], size=(1, N, H)) if masked else None
@@ -237,7 +237,7 @@ def test_fourth_order_gradient():
 OPTIM, L2 = torch.optim, np.array([0.3, 0.3, 0.0, 0.0, 0.3])
 
 
-@pytest.mark.parametrize("name, options, theirs, their_options", [
+@pytest.mark.parametrize(("name", "options", "theirs", "their_options"), [
     ("sgd", {}, OPTIM.SGD, {"momentum": 0.9, "nesterov": True}),
     ("sgd", {"nesterov": False}, OPTIM.SGD, {"momentum": 0.9}),
     ("sgd", {"momentum": 0.0}, OPTIM.SGD, {}),
@@ -272,7 +272,7 @@ def test_trajectory_equals_torch(name, options, theirs, their_options, clipping)
     close(w, torch.cat(v).detach(), rtol=1e-5 if clipping else 1e-12)
 
 
-@pytest.mark.parametrize("name, step, epoch, options, expected", [
+@pytest.mark.parametrize(("name", "step", "epoch", "options", "expected"), [
     ("constant", 7, 3, {}, 2.0), ("step", 0, 9, {}, 2.0), ("step", 0, 10, {}, 1.0),
     ("step", 0, 7, {"step_epochs": 3, "factor": 0.1}, 0.02),
     ("exponential", 0, 0, {}, 2.0), ("exponential", 0, 2, {}, 2 * 0.95**2),

@@ -148,7 +148,9 @@ def test_windows_of_an_array_equal_those_of_a_series():
     lengths = np.arange(70) % 21
     np.testing.assert_array_equal(
         network.predict(Windows.from_array(x, lengths=lengths, dtype="float64")),
-        network.predict(Windows(series, starts + 20 - lengths, 20, lengths=lengths, dtype="float64")),
+        network.predict(
+            Windows(series, starts + 20 - lengths, 20, lengths=lengths, dtype="float64")
+        ),
     )
 
 

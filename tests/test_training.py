@@ -42,9 +42,11 @@ def reference_losses(network, data, options):
     optimizer = reference.OPTIMIZERS[options.optimizer](
         **options.optimizer_options, **({"decay": options.l2 * mask} if decoupled else {})
     )
-    plateau = reference.Plateau(options.learning_rate, **options.schedule_options) if (
-        options.learning_rate_schedule == "plateau"
-    ) else None
+    plateau = (
+        reference.Plateau(options.learning_rate, **options.schedule_options)
+        if (options.learning_rate_schedule == "plateau")
+        else None
+    )
     n_batches = -(-len(data) // options.batch_size)
     losses, rate, step = [], options.learning_rate, 0
     for epoch in range(options.max_epochs):

@@ -109,17 +109,12 @@ def combine(lanes, w, mask, l1, l2, clip_value, clip_norm, g):
 
     ``mask`` is 1 where penalties apply; clipping is off at infinity.
     """
-    zero = w.dtype.type(0)
     lasso, ridge, bound = w.dtype.type(l1), w.dtype.type(l2), w.dtype.type(clip_value)
     for j in range(w.size):
-        g[j] = lanes[0, j]
-    for lane in range(1, lanes.shape[0]):
+        g[j] = mask[j] * (ridge * w[j] + lasso * np.sign(w[j]))
+    for lane in range(lanes.shape[0]):
         for j in range(w.size):
             g[j] += lanes[lane, j]
-    if l1 > 0.0 or l2 > 0.0:
-        for j in range(w.size):
-            sign = w.dtype.type(1) if w[j] > zero else (-w.dtype.type(1) if w[j] < zero else zero)
-            g[j] += mask[j] * (ridge * w[j] + lasso * sign)
     squares = 0.0
     for j in range(w.size):
         if g[j] > bound:

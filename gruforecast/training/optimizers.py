@@ -52,8 +52,9 @@ def _adam(w, g, state, rate, step, options, decay):
     beta1, beta2 = w.dtype.type(options[0]), w.dtype.type(options[1])
     fresh1, fresh2 = w.dtype.type(1.0 - options[0]), w.dtype.type(1.0 - options[1])
     epsilon = w.dtype.type(options[2])
-    scale = w.dtype.type(rate / (1.0 - options[0] ** step))
-    correction = w.dtype.type(1.0 / np.sqrt(1.0 - options[1] ** step))
+    t = np.float64(step)  # a whole power would be a loop
+    scale = w.dtype.type(rate / (1.0 - options[0] ** t))
+    correction = w.dtype.type(1.0 / np.sqrt(1.0 - options[1] ** t))
     rate = w.dtype.type(rate)
     mean, squares = state[0], state[1]
     for j in range(w.size):
