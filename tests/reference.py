@@ -24,8 +24,14 @@ def layer_norm_blocks(a: Array, gain: Array, hidden: int) -> Array:
 
 
 def cell_step(
-    p: Mapping[str, Array], x: Array, h_prev: Array, c_prev: Array, mask: Array,
-    cell: str, reset_after: bool, layer_norm: bool,
+    p: Mapping[str, Array],
+    x: Array,
+    h_prev: Array,
+    c_prev: Array,
+    mask: Array,
+    cell: str,
+    reset_after: bool,
+    layer_norm: bool,
 ) -> tuple[Array, Array]:
     """One step of one cell: x (N, F_l), h_prev, c_prev, mask (N, H) -> h, c (N, H)."""
     hidden, w_h = h_prev.shape[1], p["w_h"]
@@ -54,10 +60,18 @@ def cell_step(
 
 
 def network_forward(
-    parameters: Mapping[str, Array], x: Array, *, cell: str, n_layers: int,
-    bidirectional: bool = False, reset_after: bool = True, layer_norm: bool = False,
-    lengths: Array | None = None, initial_state: Array | None = None,
-    dropout_masks: Sequence[Array] | None = None, recurrent_masks: Array | None = None,
+    parameters: Mapping[str, Array],
+    x: Array,
+    *,
+    cell: str,
+    n_layers: int,
+    bidirectional: bool = False,
+    reset_after: bool = True,
+    layer_norm: bool = False,
+    lengths: Array | None = None,
+    initial_state: Array | None = None,
+    dropout_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
 ) -> tuple[Array, Array]:
     """x (T, N, F) -> every state (T, N, H*D) and last state (N, H*D) of the last layer.
 
@@ -139,8 +153,13 @@ def element_loss(name: str, raw: Array, j: int, y: float, delta: float, quantile
 
 
 def loss_value(
-    name: str, raw: Array, targets: Array, weights: Array | None = None, *,
-    delta: float = 1.0, quantiles: Sequence[float] | None = None,
+    name: str,
+    raw: Array,
+    targets: Array,
+    weights: Array | None = None,
+    *,
+    delta: float = 1.0,
+    quantiles: Sequence[float] | None = None,
 ) -> float:
     """Weighted mean loss of raw (N, K) over targets (N, k) that are not NaN; weights (N,)."""
     raw, targets = np.asarray(raw, np.float64), np.asarray(targets, np.float64)
@@ -235,8 +254,13 @@ class AdaGrad:
 class Adam:
     """Adam; adamw is the same with decay, the decoupled l2 of every entry (P,), else 0."""
 
-    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
-                 decay: Array | float = 0.0) -> None:
+    def __init__(
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        decay: Array | float = 0.0,
+    ) -> None:
         self.beta1, self.beta2, self.epsilon, self.decay = beta1, beta2, epsilon, decay
         self.m, self.v, self.t = 0.0, 0.0, 0
 
@@ -261,7 +285,9 @@ def schedule_value(
 ) -> float:
     """Learning rate at 0-based optimiser step of n_steps and 0-based epoch of n_epochs."""
     o = {
-        "constant": {}, "exponential": {"factor": 0.95}, "cosine": {"floor": 0.0},
+        "constant": {},
+        "exponential": {"factor": 0.95},
+        "cosine": {"floor": 0.0},
         "step": {"step_epochs": 10, "factor": 0.5},
         "one_cycle": {"warm_up": 0.3, "start": 0.04, "floor": 1e-4},
     }[name]

@@ -60,8 +60,14 @@ def test_network_equals_torch(cell, n_layers, directions, with_state):
     with torch.no_grad():
         every, last = net(torch.tensor(x), torch_state)
     h = (last[0] if cell == "lstm" else last)[-directions:]
-    ours = forward(p, x, cell=cell, n_layers=n_layers, bidirectional=directions == 2,
-                   initial_state=state if with_state else None)
+    ours = forward(
+        p,
+        x,
+        cell=cell,
+        n_layers=n_layers,
+        bidirectional=directions == 2,
+        initial_state=state if with_state else None,
+    )
     close(ours[0], every, atol=1e-12)
     close(ours[1], np.concatenate(list(h), axis=1), atol=1e-12)
 
@@ -142,12 +148,26 @@ def test_masks_act_layer_by_layer(cell):
         for d, direction in enumerate(["", "reverse."]):
             prefix, sign, index = f"layer{layer}.{direction}", [1, -1][d], [2 * layer + d]
             q = {n.replace(prefix, "layer0."): v for n, v in p.items() if n.startswith(prefix)}
-            states, _ = forward(q, layer_input[::sign], cell=cell, n_layers=1,
-                                initial_state=state[index], recurrent_masks=masks[index])
+            states, _ = forward(
+                q,
+                layer_input[::sign],
+                cell=cell,
+                n_layers=1,
+                initial_state=state[index],
+                recurrent_masks=masks[index],
+            )
             parts.append(states[::sign])
         layer_input = np.concatenate(parts, axis=2) * (gap if layer == 0 else 1.0)
-    every, last = forward(p, x, cell=cell, n_layers=2, bidirectional=True, initial_state=state,
-                          dropout_masks=[gap], recurrent_masks=masks)
+    every, last = forward(
+        p,
+        x,
+        cell=cell,
+        n_layers=2,
+        bidirectional=True,
+        initial_state=state,
+        dropout_masks=[gap],
+        recurrent_masks=masks,
+    )
     close(every, layer_input, atol=1e-14)
     close(last, np.concatenate([layer_input[-1, :, :H], layer_input[0, :, H:]], axis=1))
 
@@ -178,10 +198,20 @@ LOSSES = {  # raw columns of one target, elementwise loss (N, k) of raw (N, K), 
     "huber": (1, NN.HuberLoss(delta=0.7, **EACH)),
     "poisson": (1, NN.PoissonNLLLoss(log_input=True, **EACH)),
     "quantile": (3, pinball),
-    "gaussian": (2, lambda raw, y: NN.GaussianNLLLoss(full=True, **EACH)(
-        raw[:, ::2], y, (SOFT(raw[:, 1::2]) + 1e-4) ** 2)),
-    "student_t": (3, lambda raw, y: -torch.distributions.StudentT(
-        2 + SOFT(raw[:, 2::3]), raw[:, ::3], SOFT(raw[:, 1::3]) + 1e-4).log_prob(y)),
+    "gaussian": (
+        2,
+        lambda raw, y: NN.GaussianNLLLoss(full=True, **EACH)(
+            raw[:, ::2], y, (SOFT(raw[:, 1::2]) + 1e-4) ** 2
+        ),
+    ),
+    "student_t": (
+        3,
+        lambda raw, y: (
+            -torch.distributions.StudentT(
+                2 + SOFT(raw[:, 2::3]), raw[:, ::3], SOFT(raw[:, 1::3]) + 1e-4
+            ).log_prob(y)
+        ),
+    ),
     "cross_entropy": (4, lambda raw, y: NN.CrossEntropyLoss(**EACH)(raw, y[:, 0].long())[:, None]),
 }
 
@@ -237,17 +267,20 @@ def test_fourth_order_gradient():
 OPTIM, L2 = torch.optim, np.array([0.3, 0.3, 0.0, 0.0, 0.3])
 
 
-@pytest.mark.parametrize(("name", "options", "theirs", "their_options"), [
-    ("sgd", {}, OPTIM.SGD, {"momentum": 0.9, "nesterov": True}),
-    ("sgd", {"nesterov": False}, OPTIM.SGD, {"momentum": 0.9}),
-    ("sgd", {"momentum": 0.0}, OPTIM.SGD, {}),
-    ("rmsprop", {}, OPTIM.RMSprop, {"alpha": 0.99}),
-    ("rmsprop", {"decay": 0.8, "epsilon": 0.1}, OPTIM.RMSprop, {"alpha": 0.8, "eps": 0.1}),
-    ("adagrad", {}, OPTIM.Adagrad, {}),
-    ("adam", {}, OPTIM.Adam, {}),
-    ("adam", {"beta1": 0.5, "beta2": 0.7}, OPTIM.Adam, {"betas": (0.5, 0.7)}),
-    ("adamw", {"decay": L2}, OPTIM.AdamW, {}),
-])
+@pytest.mark.parametrize(
+    ("name", "options", "theirs", "their_options"),
+    [
+        ("sgd", {}, OPTIM.SGD, {"momentum": 0.9, "nesterov": True}),
+        ("sgd", {"nesterov": False}, OPTIM.SGD, {"momentum": 0.9}),
+        ("sgd", {"momentum": 0.0}, OPTIM.SGD, {}),
+        ("rmsprop", {}, OPTIM.RMSprop, {"alpha": 0.99}),
+        ("rmsprop", {"decay": 0.8, "epsilon": 0.1}, OPTIM.RMSprop, {"alpha": 0.8, "eps": 0.1}),
+        ("adagrad", {}, OPTIM.Adagrad, {}),
+        ("adam", {}, OPTIM.Adam, {}),
+        ("adam", {"beta1": 0.5, "beta2": 0.7}, OPTIM.Adam, {"betas": (0.5, 0.7)}),
+        ("adamw", {"decay": L2}, OPTIM.AdamW, {}),
+    ],
+)
 @pytest.mark.parametrize("clipping", [{}, {"clip_value": 0.8, "clip_norm": 1.1}])
 def test_trajectory_equals_torch(name, options, theirs, their_options, clipping):
     """Ten steps with a changing rate on sum(sin(w) * slope), with l1 and l2 where penalised."""
@@ -272,16 +305,26 @@ def test_trajectory_equals_torch(name, options, theirs, their_options, clipping)
     close(w, torch.cat(v).detach(), rtol=1e-5 if clipping else 1e-12)
 
 
-@pytest.mark.parametrize(("name", "step", "epoch", "options", "expected"), [
-    ("constant", 7, 3, {}, 2.0), ("step", 0, 9, {}, 2.0), ("step", 0, 10, {}, 1.0),
-    ("step", 0, 7, {"step_epochs": 3, "factor": 0.1}, 0.02),
-    ("exponential", 0, 0, {}, 2.0), ("exponential", 0, 2, {}, 2 * 0.95**2),
-    ("cosine", 0, 0, {}, 2.0), ("cosine", 50, 0, {}, 1.0 + 2 * math.cos(math.pi * 50 / 101) / 2),
-    ("cosine", 101, 0, {"floor": 0.1}, 0.2),
-    ("one_cycle", 0, 0, {}, 0.08), ("one_cycle", 15, 0, {}, 1.04), ("one_cycle", 30, 0, {}, 2.0),
-    ("one_cycle", 65, 0, {}, 1 + 1e-4), ("one_cycle", 100, 0, {}, 2e-4),
-    ("one_cycle", 0, 0, {"warm_up": 0.0}, 2.0),
-])
+@pytest.mark.parametrize(
+    ("name", "step", "epoch", "options", "expected"),
+    [
+        ("constant", 7, 3, {}, 2.0),
+        ("step", 0, 9, {}, 2.0),
+        ("step", 0, 10, {}, 1.0),
+        ("step", 0, 7, {"step_epochs": 3, "factor": 0.1}, 0.02),
+        ("exponential", 0, 0, {}, 2.0),
+        ("exponential", 0, 2, {}, 2 * 0.95**2),
+        ("cosine", 0, 0, {}, 2.0),
+        ("cosine", 50, 0, {}, 1.0 + 2 * math.cos(math.pi * 50 / 101) / 2),
+        ("cosine", 101, 0, {"floor": 0.1}, 0.2),
+        ("one_cycle", 0, 0, {}, 0.08),
+        ("one_cycle", 15, 0, {}, 1.04),
+        ("one_cycle", 30, 0, {}, 2.0),
+        ("one_cycle", 65, 0, {}, 1 + 1e-4),
+        ("one_cycle", 100, 0, {}, 2e-4),
+        ("one_cycle", 0, 0, {"warm_up": 0.0}, 2.0),
+    ],
+)
 def test_schedule_by_hand(name, step, epoch, options, expected):
     close(reference.schedule_value(name, 2.0, step, 101, epoch, 12, **options), expected, 1e-12)
 
