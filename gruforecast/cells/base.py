@@ -1,8 +1,11 @@
 """What every cell shares: its description, its arrays, and the work around the recurrence.
 
-T steps, N windows of a shard, F features, H hidden, G gate blocks of H values.
+T steps, N windows of a shard, F features, H hidden, G gates. Gates lie one after the other, each
+as (N, H) for a step, so that a gate of all windows is one stretch of memory.
+
 Step ``t`` reads the input row ``t``; state slot ``t`` is before it and ``t + 1`` after it, or the
-other way round when time is reversed. Step ``t`` of window ``i`` is masked while ``t < first[i]``.
+other way round when time is reversed. Step ``t`` of window ``i`` is masked while ``t < first[i]``:
+it is computed like the others and then undone.
 
 An option that is off is None: the functions of ``cells.options`` are chosen by type, so that a
 kernel holds the machine code of the options in use and of no other.
@@ -18,8 +21,9 @@ import numpy as np
 from numba import types
 
 from gruforecast.cells.options import add_input_gradient, normalise, normalise_backward
-from gruforecast.foundations.blas import multiply, multiply_transposed_add
+from gruforecast.foundations.blas import ROW_TILE, multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel_overload, part
+from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
 class Weights(NamedTuple):
@@ -41,28 +45,32 @@ class Weights(NamedTuple):
 class Trace(NamedTuple):
     """What the forward pass leaves for the backward pass; one gate slot when nothing is kept."""
 
-    gates: np.ndarray  # (T or 1, N, G*H) activations; after backward the gradient of their input
-    extra: np.ndarray  # (T or 1, N, E*H) what else the cell keeps
+    gates: np.ndarray  # (G, T or 1, N, H) activations; after backward the gradient of their input
+    extra: np.ndarray | None  # (T or 1, N, H) what else a cell keeps
     h: np.ndarray  # (T+1, N, H) states
     c: np.ndarray | None  # (T+1, N, H) cell states of the LSTM
-    normed_x: np.ndarray | None  # (T or 1, N, G*H) normalised input side
-    inverse_x: np.ndarray | None  # (T or 1, N, G) one over its deviation
-    normed_h: np.ndarray | None  # (T or 1, N, G*H) normalised recurrent side
-    inverse_h: np.ndarray | None  # (T or 1, N, G)
-    u: np.ndarray  # (N, G*H) scratch: recurrent product, then its gradient
+    normed_x: np.ndarray | None  # (G, T or 1, N, H) normalised input side
+    inverse_x: np.ndarray | None  # (G, T or 1, N) one over its deviation
+    normed_h: np.ndarray | None  # (G, T or 1, N, H) normalised recurrent side
+    inverse_h: np.ndarray | None  # (G, T or 1, N)
+    u: np.ndarray  # (G, N, H) scratch: recurrent product, then its gradient
+    bias: np.ndarray  # (G, N, H) scratch: b for each window, then its gradients
+    bias_h: np.ndarray | None  # (1, N, H) scratch: b_h for each window, then its gradients
     v: np.ndarray  # (N, H) scratch: the state as the recurrent product reads it
     w: np.ndarray  # (N, H) scratch
+    held: np.ndarray  # (2, N, H) scratch: gradients of masked windows
 
 
 class Inputs(NamedTuple):
     """What a layer reads: windows, or rows of a series that are projected already."""
 
     x: np.ndarray | None  # (T, N, F)
-    projected: np.ndarray | None  # (rows, G*H) x @ weights.x of a whole series
+    projected: np.ndarray | None  # (G, rows, H) x @ weights.x of a whole series
     base: np.ndarray  # (N,) projected row that step 0 of each window would read
     first: np.ndarray  # (N,) first step that is not masked
     drop: np.ndarray | None  # (N, H) recurrent dropout mask
     reverse: bool
+    tile: int  # rows of a matrix product's tile
 
 
 class Gradients(NamedTuple):
@@ -80,9 +88,9 @@ class Cell:
     """A recurrent cell: its gates, what it keeps, and its two passes."""
 
     name: str
-    gates: str  # one letter a gate block, in the order of the columns
+    gates: str  # one letter a gate, in the order of the columns
     n_states: int  # arrays that make up the state: h, or h and c
-    n_extra: int  # blocks of H values that a step keeps beside its gates
+    keeps_extra: bool  # whether a step keeps more than its gates
     has_candidate_bias: bool
     forward: Callable[[Inputs, Weights, Trace], None]
     backward: Callable[[Inputs, Weights, Trace, Gradients], None]
@@ -103,33 +111,94 @@ def order(step, n_steps, reverse):
 
 
 @part
-def copy(source, out):
-    """out (n) <- source (n); a slice assignment would cost seconds to compile."""
-    for j in range(out.size):
-        out[j] = source[j]
+def flat(block):
+    """A contiguous (N, H) as (N*H): short loops over many windows run as one long one."""
+    return block.reshape(block.size)
 
 
 @part
-def clear(out):
-    """out (n) <- 0."""
-    for j in range(out.size):
-        out[j] = 0
+def sigmoid_gate(a, u, b):
+    """One gate of all windows: a <- sigmoid(a + u + b)."""
+    for k in range(a.size):
+        a[k] = sigmoid(a[k] + u[k] + b[k])
+
+
+@part
+def tanh_gate(a, u, b):
+    """One gate of all windows: a <- tanh(a + u + b)."""
+    for k in range(a.size):
+        a[k] = tanh(a[k] + u[k] + b[k])
+
+
+@part
+def repeat_bias(b, out):
+    """out (G, N, H) <- b (G*H) for each window."""
+    n_gates, n_windows, size = out.shape
+    for g in range(n_gates):
+        for i in range(n_windows):
+            for j in range(size):
+                out[g, i, j] = b[g * size + j]
+
+
+@part
+def add_bias_gradient(parts, d_b):
+    """d_b (G*H) += the sum over windows of parts (G, N, H)."""
+    n_gates, n_windows, size = parts.shape
+    for g in range(n_gates):
+        for i in range(n_windows):
+            for j in range(size):
+                d_b[g * size + j] += parts[g, i, j]
+
+
+@part
+def copy(source, out):
+    """out (n) <- source (n)."""
+    for k in range(out.size):
+        out[k] = source[k]
 
 
 @part
 def add(source, out):
     """out (n) += source (n)."""
-    for j in range(out.size):
-        out[j] += source[j]
+    for k in range(out.size):
+        out[k] += source[k]
+
+
+@part
+def clear(out):
+    """out (n) <- 0."""
+    for k in range(out.size):
+        out[k] = 0
+
+
+@part
+def keep_masked(t, first, before, now):
+    """now (N, H) <- before (N, H) in the windows whose step is masked."""
+    for i in range(first.size):
+        if t < first[i]:
+            for j in range(now.shape[1]):
+                now[i, j] = before[i, j]
+
+
+@part
+def hold_masked(t, first, d_state, held):
+    """Move the gradient (N, H) of masked windows to held: zeros pass through the step."""
+    for i in range(first.size):
+        if t < first[i]:
+            for j in range(held.shape[1]):
+                held[i, j] = d_state[i, j]
+                d_state[i, j] = 0
 
 
 @part
 def _project(x, weights, trace):
-    rows = x.shape[0] * x.shape[1]
-    gates = trace.gates.reshape(rows, trace.gates.shape[2])
-    multiply(x.reshape(rows, x.shape[2]), weights.x, gates)
-    n_gates = weights.h.shape[1] // weights.h.shape[0]
-    normalise(gates, 0, n_gates, weights.gain_x, trace.normed_x, trace.inverse_x)
+    n_gates, n_steps, n_windows, size = trace.gates.shape
+    rows = n_steps * n_windows
+    for g in range(n_gates):
+        a = trace.gates[g].reshape(rows, size)
+        multiply(x.reshape(rows, x.shape[2]), weights.x, g * size, ROW_TILE, False, a)
+        for t in range(n_steps):
+            normalise(trace.gates[g, t], g, t, weights.gain_x, trace.normed_x, trace.inverse_x)
 
 
 def project(x: Any, weights: Weights, trace: Trace) -> None:
@@ -146,10 +215,12 @@ def _(x, weights, trace):
 @part
 def project_backward(x, weights, trace, gradients):
     """From the gradient of the gates' input, left in trace.gates: weights, gain and x."""
-    rows = x.shape[0] * x.shape[1]
-    d_a = trace.gates.reshape(rows, trace.gates.shape[2])
-    n_gates = weights.h.shape[1] // weights.h.shape[0]
-    d_gain = gradients.weights.gain_x
-    normalise_backward(d_a, 0, n_gates, weights.gain_x, trace.normed_x, trace.inverse_x, d_gain)
-    multiply_transposed_add(x.reshape(rows, x.shape[2]), d_a, gradients.weights.x)
-    add_input_gradient(d_a, weights.x_t, gradients.x)
+    n_gates, n_steps, n_windows, size = trace.gates.shape
+    rows = n_steps * n_windows
+    d_w, normed, inverse = gradients.weights, trace.normed_x, trace.inverse_x
+    for g in range(n_gates):
+        for t in range(n_steps):
+            normalise_backward(trace.gates[g, t], g, t, weights.gain_x, normed, inverse, d_w.gain_x)
+        d_a = trace.gates[g].reshape(rows, size)
+        multiply_transposed_add(x.reshape(rows, x.shape[2]), d_a, g * size, d_w.x)
+        add_input_gradient(d_a, g, weights.x_t, gradients.x)

@@ -12,7 +12,22 @@ gradient. N windows, T steps, F features, H hidden.
 
 from __future__ import annotations
 
-from gruforecast.cells.base import Cell, add, clear, copy, order, project, project_backward
+from gruforecast.cells.base import (
+    Cell,
+    add,
+    add_bias_gradient,
+    clear,
+    copy,
+    flat,
+    hold_masked,
+    keep_masked,
+    order,
+    project,
+    project_backward,
+    repeat_bias,
+    sigmoid_gate,
+    tanh_gate,
+)
 from gruforecast.cells.options import (
     add_masked,
     add_state_gradient,
@@ -21,216 +36,189 @@ from gruforecast.cells.options import (
     load_projected,
     normalise,
     normalise_backward,
-    row_of,
 )
-from gruforecast.foundations.blas import multiply, multiply_add, multiply_transposed_add
+from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
-from gruforecast.foundations.mathematics import sigmoid, tanh
+from gruforecast.foundations.mathematics import tanh
+
+Z, R, N = range(3)  # the places of the gates
 
 
 @part
-def _gates(a, u, b):
-    """One window: the first gates of a (3H) <- sigmoid(a + u + b), as many as b is long."""
-    for j in range(b.size):
-        a[j] = sigmoid(a[j] + u[j] + b[j])
+def _blend(z, n, h_before, h):
+    """h = n + z (h' - n)."""
+    for k in range(h.size):
+        h[k] = n[k] + z[k] * (h_before[k] - n[k])
 
 
 @part
-def _blend(a, h_before, h):
-    """One window: h = n + z (h' - n) from a = [z, r, n] (3H)."""
-    size = h.size
-    n = a[2 * size :]
-    for j in range(size):
-        h[j] = n[j] + a[j] * (h_before[j] - n[j])
-
-
-@part
-def _blend_backward(d_h, a, h_before, d_uz):
-    """One window: n of a (3H) <- gradient of its input, d_uz, and d_h of the path to h'."""
-    size = d_h.size
+def _blend_backward(d_h, z, n, h_before):
+    """z and n <- the gradients of their inputs; d_h <- what reaches h' directly."""
     one = d_h.dtype.type(1)
-    z, n = a[:size], a[2 * size :]
-    for j in range(size):
-        d_z = d_h[j] * (h_before[j] - n[j])
-        d_uz[j] = d_z * z[j] * (one - z[j])
-    for j in range(size):
-        d_n = d_h[j] * (one - z[j])
-        n[j] = d_n * (one - n[j] * n[j])
-        d_h[j] *= z[j]
+    for k in range(d_h.size):
+        d_z = d_h[k] * (h_before[k] - n[k])
+        d_n = d_h[k] * (one - z[k])
+        d_h[k] *= z[k]
+        z[k] = d_z * z[k] * (one - z[k])
+        n[k] = d_n * (one - n[k] * n[k])
 
 
 @part
-def _candidate_after(a, u, b, b_h, u_n):
-    """One window: n of a (3H) <- tanh(a_n + b_n + r u_n), u_n = h' w_hn + b_h is kept."""
-    size = b_h.size
-    r, n, recurrent, b_n = a[size : 2 * size], a[2 * size :], u[2 * size :], b[2 * size :]
-    for j in range(size):
-        u_n[j] = recurrent[j] + b_h[j]
-    for j in range(size):
-        n[j] = tanh(n[j] + b_n[j] + r[j] * u_n[j])
+def _candidate(n, b, r, product, b_h, u_n):
+    """n <- tanh(n + b + r u_n) with u_n = h' w_hn + b_h, which is kept."""
+    for k in range(n.size):
+        u_n[k] = product[k] + b_h[k]
+    for k in range(n.size):
+        n[k] = tanh(n[k] + b[k] + r[k] * u_n[k])
 
 
 @part
-def _candidate_after_backward(a, u_n, d_u):
-    """One window: from n of a, which holds its input's gradient: the rest of d_u (3H), then a."""
-    size = u_n.size
-    one = u_n.dtype.type(1)
-    r, d_an = a[size : 2 * size], a[2 * size :]
-    d_ur, d_un = d_u[size : 2 * size], d_u[2 * size :]
-    for j in range(size):
-        d_r = d_an[j] * u_n[j]
-        d_un[j] = d_an[j] * r[j]
-        d_ur[j] = d_r * r[j] * (one - r[j])
-    for j in range(2 * size):
-        a[j] = d_u[j]
+def _candidate_backward(d_an, r, u_n, d_un):
+    """From the gradient of n's input: that of u_n, and r <- the gradient of its input."""
+    one = d_an.dtype.type(1)
+    for k in range(r.size):
+        d_r = d_an[k] * u_n[k]
+        d_un[k] = d_an[k] * r[k]
+        r[k] = d_r * r[k] * (one - r[k])
 
 
 @kernel
 def forward_after(inputs, weights, trace):
     """reset_after: the trace's first state slot holds the initial state; fills the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    size = trace.h.shape[2]
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
+    bias, bias_h = trace.bias, trace.bias_h
     project(inputs.x, weights, trace)
+    repeat_bias(weights.b, bias)
+    repeat_bias(weights.b_h, bias_h)
     for step in range(n_steps):
         t, before, now = order(step, n_steps, inputs.reverse)
-        slot = min(t, trace.gates.shape[0] - 1)
-        a, u = trace.gates[slot], trace.u
-        load_projected(inputs.projected, inputs.base, inputs.first, t, a)
-        multiply(dropped(trace.h[before], inputs.drop, trace.v), weights.h, u)
-        normed, inverse = row_of(trace.normed_h, slot), row_of(trace.inverse_h, slot)
-        normalise(u, 0, 3, weights.gain_h, normed, inverse)
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                copy(trace.h[before, i], trace.h[now, i])
-            else:
-                _gates(a[i], u[i], weights.b[: 2 * size])
-                _candidate_after(a[i], u[i], weights.b, weights.b_h, trace.extra[slot, i])
-                _blend(a[i], trace.h[before, i], trace.h[now, i])
+        slot = min(t, trace.gates.shape[1] - 1)
+        load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        for gate in range(3):
+            u = trace.u[gate]
+            multiply(state, weights.h, gate * size, inputs.tile, False, u)
+            normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+        z, r, n = flat(trace.gates[Z, slot]), flat(trace.gates[R, slot]), flat(trace.gates[N, slot])
+        sigmoid_gate(z, flat(trace.u[Z]), flat(bias[Z]))
+        sigmoid_gate(r, flat(trace.u[R]), flat(bias[R]))
+        _candidate(n, flat(bias[N]), r, flat(trace.u[N]), flat(bias_h[0]), flat(trace.extra[slot]))
+        _blend(z, n, flat(trace.h[before]), flat(trace.h[now]))
+        keep_masked(t, inputs.first, trace.h[before], trace.h[now])
 
 
 @kernel
 def backward_after(inputs, weights, trace, gradients):
     """reset_after: from gradients.states and gradients.h to all the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    size = trace.h.shape[2]
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
     d_h, d_w = gradients.h, gradients.weights
+    clear(trace.bias.reshape(trace.bias.size))
+    clear(trace.bias_h.reshape(trace.bias_h.size))
     for step in range(n_steps - 1, -1, -1):
         t, before, _ = order(step, n_steps, inputs.reverse)
         add_step_gradient(gradients.states, t, d_h)
-        a, d_u = trace.gates[t], trace.u
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                clear(a[i])
-                clear(d_u[i])
-            else:
-                _blend_backward(d_h[i], a[i], trace.h[before, i], d_u[i])
-                _candidate_after_backward(a[i], trace.extra[t, i], d_u[i])
-                add(a[i], d_w.b)
-                add(d_u[i, 2 * size :], d_w.b_h)
-        normed, inverse = row_of(trace.normed_h, t), row_of(trace.inverse_h, t)
-        normalise_backward(d_u, 0, 3, weights.gain_h, normed, inverse, d_w.gain_h)
-        multiply_transposed_add(dropped(trace.h[before], inputs.drop, trace.v), d_u, d_w.h)
-        add_state_gradient(d_u, weights.h_t, inputs.drop, trace.v, d_h)
+        hold_masked(t, inputs.first, d_h, trace.held[0])
+        z, r, n = flat(trace.gates[Z, t]), flat(trace.gates[R, t]), flat(trace.gates[N, t])
+        d_un = flat(trace.u[N])
+        _blend_backward(flat(d_h), z, n, flat(trace.h[before]))
+        _candidate_backward(n, r, flat(trace.extra[t]), d_un)
+        copy(z, flat(trace.u[Z]))
+        copy(r, flat(trace.u[R]))
+        add(d_un, flat(trace.bias_h[0]))
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        for gate in range(3):
+            d_u = trace.u[gate]
+            add(flat(trace.gates[gate, t]), flat(trace.bias[gate]))
+            normalise_backward(
+                d_u, gate, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h
+            )
+            multiply_transposed_add(state, d_u, gate * size, d_w.h)
+        for gate in range(3):
+            d_u = trace.u[gate]
+            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+        keep_masked(t, inputs.first, trace.held[0], d_h)
+    add_bias_gradient(trace.bias, d_w.b)
+    add_bias_gradient(trace.bias_h, d_w.b_h)
     project_backward(inputs.x, weights, trace, gradients)
 
 
 @part
 def _reset(r, state, out):
-    """One window: out (H) = r * state, what the candidate sees of the past."""
-    for j in range(out.size):
-        out[j] = r[j] * state[j]
+    """out = r * state, what the candidate sees of the past."""
+    for k in range(out.size):
+        out[k] = r[k] * state[k]
 
 
 @part
-def _reset_backward(d_out, a, state, d_u):
-    """One window: d_out (H) -> gradient of state in place, d_ur; then z and r of a (3H)."""
-    size = state.size
+def _reset_backward(d_seen, r, state):
+    """d_seen: gradient of r * state -> of the state; r <- the gradient of its input."""
     one = state.dtype.type(1)
-    r, d_ur = a[size : 2 * size], d_u[size : 2 * size]
-    for j in range(size):
-        d_r = d_out[j] * state[j]
-        d_out[j] *= r[j]
-        d_ur[j] = d_r * r[j] * (one - r[j])
-    for j in range(2 * size):
-        a[j] = d_u[j]
-
-
-@part
-def _candidate_before(a, u, b, size):
-    """One window: n of a (3H) <- tanh(a_n + u_n + b_n)."""
-    n, u_n, b_n = a[2 * size :], u[2 * size :], b[2 * size :]
-    for j in range(size):
-        n[j] = tanh(n[j] + u_n[j] + b_n[j])
+    for k in range(r.size):
+        d_r = d_seen[k] * state[k]
+        d_seen[k] *= r[k]
+        r[k] = d_r * r[k] * (one - r[k])
 
 
 @kernel
 def forward_before(inputs, weights, trace):
     """Reset before the product: as ``forward_after``; trace.extra keeps r * h'."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    size = trace.h.shape[2]
-    w_zr, w_n = weights.h[:, : 2 * size], weights.h[:, 2 * size :]
-    u = trace.u
-    u_zr, u_n = u[:, : 2 * size], u[:, 2 * size :]
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
+    bias = trace.bias
     project(inputs.x, weights, trace)
+    repeat_bias(weights.b, bias)
     for step in range(n_steps):
         t, before, now = order(step, n_steps, inputs.reverse)
-        slot = min(t, trace.gates.shape[0] - 1)
-        a, seen = trace.gates[slot], trace.extra[slot]
-        load_projected(inputs.projected, inputs.base, inputs.first, t, a)
-        state = dropped(trace.h[before], inputs.drop, trace.v)
-        normed, inverse = row_of(trace.normed_h, slot), row_of(trace.inverse_h, slot)
-        multiply(state, w_zr, u_zr)
-        normalise(u, 0, 2, weights.gain_h, normed, inverse)
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                clear(seen[i])
-            else:
-                _gates(a[i], u[i], weights.b[: 2 * size])
-                _reset(a[i, size : 2 * size], state[i], seen[i])
-        multiply(seen, w_n, u_n)
-        normalise(u, 2, 3, weights.gain_h, normed, inverse)
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                copy(trace.h[before, i], trace.h[now, i])
-            else:
-                _candidate_before(a[i], u[i], weights.b, size)
-                _blend(a[i], trace.h[before, i], trace.h[now, i])
+        slot = min(t, trace.gates.shape[1] - 1)
+        load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
+        state, seen = dropped(trace.h[before], inputs.drop, trace.v), trace.extra[slot]
+        for gate in range(2):
+            u = trace.u[gate]
+            multiply(state, weights.h, gate * size, inputs.tile, False, u)
+            normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+            sigmoid_gate(flat(trace.gates[gate, slot]), flat(u), flat(bias[gate]))
+        z, r, n = flat(trace.gates[Z, slot]), flat(trace.gates[R, slot]), flat(trace.gates[N, slot])
+        _reset(r, flat(state), flat(seen))
+        multiply(seen, weights.h, N * size, inputs.tile, False, trace.u[N])
+        normalise(trace.u[N], N, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+        tanh_gate(n, flat(trace.u[N]), flat(bias[N]))
+        _blend(z, n, flat(trace.h[before]), flat(trace.h[now]))
+        keep_masked(t, inputs.first, trace.h[before], trace.h[now])
 
 
 @kernel
 def backward_before(inputs, weights, trace, gradients):
     """Reset before the product: from gradients.states and gradients.h to all the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    size = trace.h.shape[2]
-    d_h, d_w, d_u, d_state = gradients.h, gradients.weights, trace.u, trace.w
-    d_w_zr, d_w_n = d_w.h[:, : 2 * size], d_w.h[:, 2 * size :]
-    d_u_zr, d_u_n = d_u[:, : 2 * size], d_u[:, 2 * size :]
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
+    d_h, d_w, d_state = gradients.h, gradients.weights, trace.w
+    normed, inverse = trace.normed_h, trace.inverse_h
+    clear(trace.bias.reshape(trace.bias.size))
     for step in range(n_steps - 1, -1, -1):
         t, before, _ = order(step, n_steps, inputs.reverse)
         add_step_gradient(gradients.states, t, d_h)
-        a, seen = trace.gates[t], trace.extra[t]
-        normed, inverse = row_of(trace.normed_h, t), row_of(trace.inverse_h, t)
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                clear(a[i])
-                clear(d_u[i])
-            else:
-                _blend_backward(d_h[i], a[i], trace.h[before, i], d_u[i])
-                copy(a[i, 2 * size :], d_u[i, 2 * size :])
-        normalise_backward(d_u, 2, 3, weights.gain_h, normed, inverse, d_w.gain_h)
-        multiply_transposed_add(seen, d_u_n, d_w_n)
-        multiply(d_u_n, weights.h_t[2 * size :], d_state)
+        hold_masked(t, inputs.first, d_h, trace.held[0])
+        z, r, n = flat(trace.gates[Z, t]), flat(trace.gates[R, t]), flat(trace.gates[N, t])
+        _blend_backward(flat(d_h), z, n, flat(trace.h[before]))
+        d_un = trace.u[N]
+        copy(n, flat(d_un))
+        normalise_backward(d_un, N, t, weights.gain_h, normed, inverse, d_w.gain_h)
+        multiply_transposed_add(trace.extra[t], d_un, N * size, d_w.h)
+        multiply(d_un, weights.h_t[N * size :], 0, inputs.tile, False, d_state)
         state = dropped(trace.h[before], inputs.drop, trace.v)
-        for i in range(n_windows):
-            if t >= inputs.first[i]:
-                _reset_backward(d_state[i], a[i], state[i], d_u[i])
-                add(a[i], d_w.b)
-        normalise_backward(d_u, 0, 2, weights.gain_h, normed, inverse, d_w.gain_h)
-        multiply_transposed_add(state, d_u_zr, d_w_zr)
-        multiply_add(d_u_zr, weights.h_t[: 2 * size], d_state)
+        _reset_backward(flat(d_state), r, flat(state))
+        for gate in range(2):
+            d_u = trace.u[gate]
+            copy(flat(trace.gates[gate, t]), flat(d_u))
+            normalise_backward(d_u, gate, t, weights.gain_h, normed, inverse, d_w.gain_h)
+            multiply_transposed_add(state, d_u, gate * size, d_w.h)
+            w_t = weights.h_t[gate * size : (gate + 1) * size]
+            multiply(d_u, w_t, 0, inputs.tile, True, d_state)
+        for gate in range(3):
+            add(flat(trace.gates[gate, t]), flat(trace.bias[gate]))
         add_masked(d_state, inputs.drop, d_h)
+        keep_masked(t, inputs.first, trace.held[0], d_h)
+    add_bias_gradient(trace.bias, d_w.b)
     project_backward(inputs.x, weights, trace, gradients)
 
 
-GRU_BEFORE = Cell("gru", "zrn", 1, 1, False, forward_before, backward_before)
-GRU_AFTER = Cell("gru", "zrn", 1, 1, True, forward_after, backward_after)
+GRU_BEFORE = Cell("gru", "zrn", 1, True, False, forward_before, backward_before)
+GRU_AFTER = Cell("gru", "zrn", 1, True, True, forward_after, backward_after)

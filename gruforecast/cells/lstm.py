@@ -11,7 +11,22 @@ h' and c' are the states before the step. ``a`` is what enters a gate, ``u`` its
 
 from __future__ import annotations
 
-from gruforecast.cells.base import Cell, add, clear, copy, order, project, project_backward
+from gruforecast.cells.base import (
+    Cell,
+    add,
+    add_bias_gradient,
+    clear,
+    copy,
+    flat,
+    hold_masked,
+    keep_masked,
+    order,
+    project,
+    project_backward,
+    repeat_bias,
+    sigmoid_gate,
+    tanh_gate,
+)
 from gruforecast.cells.options import (
     add_state_gradient,
     add_step_gradient,
@@ -19,92 +34,111 @@ from gruforecast.cells.options import (
     load_projected,
     normalise,
     normalise_backward,
-    row_of,
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
-from gruforecast.foundations.mathematics import sigmoid, tanh
+from gruforecast.foundations.mathematics import tanh
 
 
 @part
-def _gates(a, u, b, c_before, tanh_c, c, h):
-    """One window: a (4H) and u (4H) -> a = [i, f, o, g], c, tanh_c, h."""
-    size = h.size
-    for j in range(3 * size):
-        a[j] = sigmoid(a[j] + u[j] + b[j])
-    f, o, g = a[size : 2 * size], a[2 * size : 3 * size], a[3 * size :]
-    u_g, b_g = u[3 * size :], b[3 * size :]
-    for j in range(size):
-        g[j] = tanh(g[j] + u_g[j] + b_g[j])
-    for j in range(size):
-        c[j] = f[j] * c_before[j] + a[j] * g[j]
-    for j in range(size):
-        tanh_c[j] = tanh(c[j])
-        h[j] = o[j] * tanh_c[j]
+def _new_cell_state(i, f, g, c_before, c):
+    """c = f c' + i g."""
+    for k in range(c.size):
+        c[k] = f[k] * c_before[k] + i[k] * g[k]
 
 
 @part
-def _gates_backward(d_h, d_c, a, c_before, tanh_c, d_u):
-    """One window: d_h, d_c -> d_u (4H), d_c of the state before, d_h = 0 for what follows."""
-    size = d_h.size
+def _new_state(o, c, tanh_c, h):
+    """h = o tanh(c)."""
+    for k in range(h.size):
+        tanh_c[k] = tanh(c[k])
+        h[k] = o[k] * tanh_c[k]
+
+
+@part
+def _state_backward(d_h, o, tanh_c, d_c):
+    """d_h -> adds to d_c; o <- the gradient of its input; there is no direct path to h'."""
     one = d_h.dtype.type(1)
-    i, f, o, g = a[:size], a[size : 2 * size], a[2 * size : 3 * size], a[3 * size :]
-    d_i, d_f, d_o, d_g = d_u[:size], d_u[size : 2 * size], d_u[2 * size : 3 * size], d_u[3 * size :]
-    for j in range(size):
-        d_o[j] = d_h[j] * tanh_c[j] * o[j] * (one - o[j])
-        d_c[j] += d_h[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
-        d_h[j] = 0
-    for j in range(size):
-        d_i[j] = d_c[j] * g[j] * i[j] * (one - i[j])
-        d_g[j] = d_c[j] * i[j] * (one - g[j] * g[j])
-    for j in range(size):
-        d_f[j] = d_c[j] * c_before[j] * f[j] * (one - f[j])
-        d_c[j] *= f[j]
+    for k in range(d_h.size):
+        d_c[k] += d_h[k] * o[k] * (one - tanh_c[k] * tanh_c[k])
+        o[k] = d_h[k] * tanh_c[k] * o[k] * (one - o[k])
+    clear(d_h)
+
+
+@part
+def _cell_state_backward(d_c, i, f, g, c_before):
+    """d_c -> that of c'; i, f and g <- the gradients of their inputs."""
+    one = d_c.dtype.type(1)
+    for k in range(d_c.size):
+        d_i = d_c[k] * g[k]
+        d_g = d_c[k] * i[k]
+        g[k] = d_g * (one - g[k] * g[k])
+        i[k] = d_i * i[k] * (one - i[k])
+    for k in range(d_c.size):
+        d_f = d_c[k] * c_before[k]
+        d_c[k] *= f[k]
+        f[k] = d_f * f[k] * (one - f[k])
 
 
 @kernel
 def forward(inputs, weights, trace):
     """The trace's first state slots hold the initial state; fills the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
     project(inputs.x, weights, trace)
+    repeat_bias(weights.b, trace.bias)
     for step in range(n_steps):
         t, before, now = order(step, n_steps, inputs.reverse)
-        slot = min(t, trace.gates.shape[0] - 1)
-        a, u = trace.gates[slot], trace.u
-        load_projected(inputs.projected, inputs.base, inputs.first, t, a)
-        multiply(dropped(trace.h[before], inputs.drop, trace.v), weights.h, u)
-        normed, inverse = row_of(trace.normed_h, slot), row_of(trace.inverse_h, slot)
-        normalise(u, 0, 4, weights.gain_h, normed, inverse)
-        for i in range(n_windows):
-            c_before, c = trace.c[before, i], trace.c[now, i]
-            if t < inputs.first[i]:
-                copy(trace.h[before, i], trace.h[now, i])
-                copy(c_before, c)
+        slot = min(t, trace.gates.shape[1] - 1)
+        load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        for gate in range(4):
+            a, u, b = trace.gates[gate, slot], trace.u[gate], trace.bias[gate]
+            multiply(state, weights.h, gate * size, inputs.tile, False, u)
+            normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+            if gate < 3:
+                sigmoid_gate(flat(a), flat(u), flat(b))
             else:
-                _gates(a[i], u[i], weights.b, c_before, trace.extra[slot, i], c, trace.h[now, i])
+                tanh_gate(flat(a), flat(u), flat(b))
+        i, f = flat(trace.gates[0, slot]), flat(trace.gates[1, slot])
+        o, g = flat(trace.gates[2, slot]), flat(trace.gates[3, slot])
+        c, h = trace.c[now], trace.h[now]
+        _new_cell_state(i, f, g, flat(trace.c[before]), flat(c))
+        keep_masked(t, inputs.first, trace.c[before], c)
+        _new_state(o, flat(c), flat(trace.extra[slot]), flat(h))
+        keep_masked(t, inputs.first, trace.h[before], h)
 
 
 @kernel
 def backward(inputs, weights, trace, gradients):
     """From gradients.states, gradients.h and gradients.c to all the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    d_h, d_c, d_w, d_u = gradients.h, gradients.c, gradients.weights, trace.u
+    n_steps, size = trace.h.shape[0] - 1, trace.h.shape[2]
+    d_h, d_c, d_w = gradients.h, gradients.c, gradients.weights
+    clear(trace.bias.reshape(trace.bias.size))
     for step in range(n_steps - 1, -1, -1):
         t, before, _ = order(step, n_steps, inputs.reverse)
         add_step_gradient(gradients.states, t, d_h)
-        a = trace.gates[t]
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                clear(d_u[i])
-            else:
-                _gates_backward(d_h[i], d_c[i], a[i], trace.c[before, i], trace.extra[t, i], d_u[i])
-                add(d_u[i], d_w.b)
-            copy(d_u[i], a[i])
-        normed, inverse = row_of(trace.normed_h, t), row_of(trace.inverse_h, t)
-        normalise_backward(d_u, 0, 4, weights.gain_h, normed, inverse, d_w.gain_h)
-        multiply_transposed_add(dropped(trace.h[before], inputs.drop, trace.v), d_u, d_w.h)
-        add_state_gradient(d_u, weights.h_t, inputs.drop, trace.v, d_h)
+        hold_masked(t, inputs.first, d_h, trace.held[0])
+        hold_masked(t, inputs.first, d_c, trace.held[1])
+        i, f = flat(trace.gates[0, t]), flat(trace.gates[1, t])
+        o, g = flat(trace.gates[2, t]), flat(trace.gates[3, t])
+        _state_backward(flat(d_h), o, flat(trace.extra[t]), flat(d_c))
+        _cell_state_backward(flat(d_c), i, f, g, flat(trace.c[before]))
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        for gate in range(4):
+            d_a, d_u = trace.gates[gate, t], trace.u[gate]
+            add(flat(d_a), flat(trace.bias[gate]))
+            copy(flat(d_a), flat(d_u))
+            normalise_backward(
+                d_u, gate, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h
+            )
+            multiply_transposed_add(state, d_u, gate * size, d_w.h)
+        for gate in range(4):
+            d_u = trace.u[gate]
+            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+        keep_masked(t, inputs.first, trace.held[0], d_h)
+        keep_masked(t, inputs.first, trace.held[1], d_c)
+    add_bias_gradient(trace.bias, d_w.b)
     project_backward(inputs.x, weights, trace, gradients)
 
 
-LSTM = Cell("lstm", "ifog", 2, 1, False, forward, backward, gate_bias={"f": 1.0})
+LSTM = Cell("lstm", "ifog", 2, True, False, forward, backward, gate_bias={"f": 1.0})

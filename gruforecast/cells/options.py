@@ -1,6 +1,6 @@
 """What a cell does only when an option is on, chosen by type: None means off and costs nothing.
 
-N windows, T steps, F features, H hidden, G gate blocks of H values.
+N windows, T steps, F features, H hidden, G gates.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from gruforecast.foundations.blas import multiply, multiply_add
+from gruforecast.foundations.blas import ROW_TILE, multiply
 from gruforecast.foundations.jit import kernel_overload, part
 
 LAYER_NORM_EPSILON = 1e-5
@@ -21,80 +21,77 @@ def _off(argument: Any) -> bool:
 
 
 @part
-def _layer_norm(a, low, high, gain, normed, inverse):
-    """Gates low..high of a (N, G*H) <- gain * (a - mean) / deviation; keeps both factors."""
-    n_rows, n_gates = inverse.shape
-    size = normed.shape[1] // n_gates
+def _layer_norm(a, gain, normed, inverse):
+    """a (N, H) <- gain (H) * (a - mean) / deviation per row; keeps both factors."""
+    n_rows, size = a.shape
     one, length = a.dtype.type(1), a.dtype.type(size)
     for i in range(n_rows):
-        for g in range(low, high):
-            start = g * size
-            total = a.dtype.type(0)
-            for j in range(start, start + size):
-                total += a[i, j]
-            mean = total / length
-            squares = a.dtype.type(0)
-            for j in range(start, start + size):
-                squares += (a[i, j] - mean) * (a[i, j] - mean)
-            scale = one / np.sqrt(squares / length + a.dtype.type(LAYER_NORM_EPSILON))
-            inverse[i, g] = scale
-            for j in range(start, start + size):
-                normed[i, j] = (a[i, j] - mean) * scale
-                a[i, j] = normed[i, j] * gain[j]
+        total = a.dtype.type(0)
+        for j in range(size):
+            total += a[i, j]
+        mean = total / length
+        squares = a.dtype.type(0)
+        for j in range(size):
+            squares += (a[i, j] - mean) * (a[i, j] - mean)
+        scale = one / np.sqrt(squares / length + a.dtype.type(LAYER_NORM_EPSILON))
+        inverse[i] = scale
+        for j in range(size):
+            normed[i, j] = (a[i, j] - mean) * scale
+            a[i, j] = normed[i, j] * gain[j]
 
 
 @part
-def _layer_norm_backward(d_a, low, high, gain, normed, inverse, d_gain):
-    """d_a: gradient of the result -> gradient of what was normalised; adds to d_gain."""
-    n_rows, n_gates = inverse.shape
-    size = normed.shape[1] // n_gates
+def _layer_norm_backward(d_a, gain, normed, inverse, d_gain):
+    """d_a (N, H): gradient of the result -> of what was normalised; adds to d_gain (H)."""
+    n_rows, size = d_a.shape
     length = d_a.dtype.type(size)
     for i in range(n_rows):
-        for g in range(low, high):
-            start = g * size
-            total = d_a.dtype.type(0)
-            along = d_a.dtype.type(0)
-            for j in range(start, start + size):
-                d_gain[j] += d_a[i, j] * normed[i, j]
-                d_a[i, j] *= gain[j]
-                total += d_a[i, j]
-                along += d_a[i, j] * normed[i, j]
-            for j in range(start, start + size):
-                d_a[i, j] = inverse[i, g] * (d_a[i, j] - (total + normed[i, j] * along) / length)
+        total = d_a.dtype.type(0)
+        along = d_a.dtype.type(0)
+        for j in range(size):
+            d_gain[j] += d_a[i, j] * normed[i, j]
+            d_a[i, j] *= gain[j]
+            total += d_a[i, j]
+            along += d_a[i, j] * normed[i, j]
+        for j in range(size):
+            d_a[i, j] = inverse[i] * (d_a[i, j] - (total + normed[i, j] * along) / length)
 
 
-def normalise(a: Any, low: int, high: int, gain: Any, normed: Any, inverse: Any) -> None:
-    """Layer norm of the gate blocks low..high of a (N, G*H), in place."""
+def normalise(a: Any, gate: int, slot: int, gain: Any, normed: Any, inverse: Any) -> None:
+    """Layer norm of a gate a (N, H) in place; keeps both factors in the gate's slot."""
 
 
 @kernel_overload(normalise)
-def _(a, low, high, gain, normed, inverse):
+def _(a, gate, slot, gain, normed, inverse):
     if _off(gain):
-        return lambda a, low, high, gain, normed, inverse: None
-    return lambda a, low, high, gain, normed, inverse: _layer_norm(
-        a, low, high, gain, normed.reshape(a.shape), inverse.reshape(a.shape[0], inverse.shape[-1])
-    )
+        return lambda a, gate, slot, gain, normed, inverse: None
+
+    def on(a, gate, slot, gain, normed, inverse):
+        size = a.shape[1]
+        of_gate = gain[gate * size : (gate + 1) * size]
+        _layer_norm(a, of_gate, normed[gate, slot], inverse[gate, slot])
+
+    return on
 
 
 def normalise_backward(
-    d_a: Any, low: int, high: int, gain: Any, normed: Any, inverse: Any, d_gain: Any
+    d_a: Any, gate: int, slot: int, gain: Any, normed: Any, inverse: Any, d_gain: Any
 ) -> None:
     """Backward of ``normalise``, in place."""
 
 
 @kernel_overload(normalise_backward)
-def _(d_a, low, high, gain, normed, inverse, d_gain):
+def _(d_a, gate, slot, gain, normed, inverse, d_gain):
     if _off(gain):
-        return lambda d_a, low, high, gain, normed, inverse, d_gain: None
-    return lambda d_a, low, high, gain, normed, inverse, d_gain: _layer_norm_backward(
-        d_a,
-        low,
-        high,
-        gain,
-        normed.reshape(d_a.shape),
-        inverse.reshape(d_a.shape[0], inverse.shape[-1]),
-        d_gain,
-    )
+        return lambda d_a, gate, slot, gain, normed, inverse, d_gain: None
+
+    def on(d_a, gate, slot, gain, normed, inverse, d_gain):
+        part_of = slice(gate * d_a.shape[1], (gate + 1) * d_a.shape[1])
+        _layer_norm_backward(
+            d_a, gain[part_of], normed[gate, slot], inverse[gate, slot], d_gain[part_of]
+        )
+
+    return on
 
 
 def row_of(kept: Any, slot: int) -> Any:
@@ -108,35 +105,44 @@ def _(kept, slot):
     return lambda kept, slot: kept[slot]
 
 
-def add_input_gradient(d_a: Any, x_t: Any, d_x: Any) -> None:
-    """d_x (T, N, F) += d_a (T*N, G*H) @ x_t (G*H, F)."""
+def add_input_gradient(d_a: Any, gate: int, x_t: Any, d_x: Any) -> None:
+    """d_x (T, N, F) += d_a (T*N, H) @ the rows of a gate in x_t (G*H, F), if there is a d_x."""
 
 
 @kernel_overload(add_input_gradient)
-def _(d_a, x_t, d_x):
+def _(d_a, gate, x_t, d_x):
     if _off(d_x):
-        return lambda d_a, x_t, d_x: None
-    return lambda d_a, x_t, d_x: multiply_add(d_a, x_t, d_x.reshape(d_a.shape[0], d_x.shape[2]))
+        return lambda d_a, gate, x_t, d_x: None
+
+    def on(d_a, gate, x_t, d_x):
+        rows, size = d_a.shape
+        of_gate = x_t[gate * size : (gate + 1) * size]
+        multiply(d_a, of_gate, 0, ROW_TILE, True, d_x.reshape(rows, d_x.shape[2]))
+
+    return on
 
 
 @part
-def _load_rows(projected, base, first, t, out):
-    for i in range(out.shape[0]):
-        if t >= first[i]:
-            row = base[i] + t
-            for j in range(out.shape[1]):
-                out[i, j] = projected[row, j]
+def _load_rows(projected, base, first, t, slot, gates):
+    for g in range(gates.shape[0]):
+        for i in range(gates.shape[2]):
+            if t >= first[i]:
+                row = base[i] + t
+                for j in range(gates.shape[3]):
+                    gates[g, slot, i, j] = projected[g, row, j]
 
 
-def load_projected(projected: Any, base: Any, first: Any, t: int, out: Any) -> None:
-    """out (N, G*H) <- the projected row that each window reads at step t, if there are any."""
+def load_projected(projected: Any, base: Any, first: Any, t: int, slot: int, gates: Any) -> None:
+    """gates[:, slot] (G, N, H) <- the projected row that each window reads at step t, if any."""
 
 
 @kernel_overload(load_projected)
-def _(projected, base, first, t, out):
+def _(projected, base, first, t, slot, gates):
     if _off(projected):
-        return lambda projected, base, first, t, out: None
-    return lambda projected, base, first, t, out: _load_rows(projected, base, first, t, out)
+        return lambda projected, base, first, t, slot, gates: None
+    return lambda projected, base, first, t, slot, gates: _load_rows(
+        projected, base, first, t, slot, gates
+    )
 
 
 @part
@@ -184,20 +190,33 @@ def _(d_state, mask, d_h):
 
 
 @part
-def _add_masked_product(d_u, h_t, mask, scratch, d_h):
-    multiply(d_u, h_t, scratch)
+def _add_masked_product(d_u, h_t, mask, tile, scratch, d_h):
+    multiply(d_u, h_t, 0, tile, False, scratch)
     _add_times(scratch, mask, d_h)
 
 
-def add_state_gradient(d_u: Any, h_t: Any, mask: Any, scratch: Any, d_h: Any) -> None:
-    """d_h (N, H) += mask * (d_u (N, G*H) @ h_t (G*H, H))."""
+def add_state_gradient(
+    d_u: Any, gate: int, h_t: Any, mask: Any, tile: int, scratch: Any, d_h: Any
+) -> None:
+    """d_h (N, H) += mask * (d_u (N, H) @ the rows of a gate in h_t (G*H, H))."""
 
 
 @kernel_overload(add_state_gradient)
-def _(d_u, h_t, mask, scratch, d_h):
+def _(d_u, gate, h_t, mask, tile, scratch, d_h):
     if _off(mask):
-        return lambda d_u, h_t, mask, scratch, d_h: multiply_add(d_u, h_t, d_h)
-    return lambda d_u, h_t, mask, scratch, d_h: _add_masked_product(d_u, h_t, mask, scratch, d_h)
+
+        def add_product(d_u, gate, h_t, mask, tile, scratch, d_h):
+            size = d_u.shape[1]
+            multiply(d_u, h_t[gate * size : (gate + 1) * size], 0, tile, True, d_h)
+
+        return add_product
+
+    def add_masked_product(d_u, gate, h_t, mask, tile, scratch, d_h):
+        size = d_u.shape[1]
+        of_gate = h_t[gate * size : (gate + 1) * size]
+        _add_masked_product(d_u, of_gate, mask, tile, scratch, d_h)
+
+    return add_masked_product
 
 
 def add_step_gradient(states: Any, t: int, d_h: Any) -> None:

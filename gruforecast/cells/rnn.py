@@ -6,7 +6,21 @@ gradient. N windows, T steps, F features, H hidden.
 
 from __future__ import annotations
 
-from gruforecast.cells.base import Cell, add, clear, copy, order, project, project_backward
+from gruforecast.cells.base import (
+    Cell,
+    add,
+    add_bias_gradient,
+    clear,
+    copy,
+    flat,
+    hold_masked,
+    keep_masked,
+    order,
+    project,
+    project_backward,
+    repeat_bias,
+    tanh_gate,
+)
 from gruforecast.cells.options import (
     add_state_gradient,
     add_step_gradient,
@@ -14,72 +28,59 @@ from gruforecast.cells.options import (
     load_projected,
     normalise,
     normalise_backward,
-    row_of,
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
-from gruforecast.foundations.mathematics import tanh
 
 
 @part
-def _activate(a, u, b, h):
-    """One window: h = tanh(a + u + b), kept in a as well."""
-    for j in range(h.size):
-        a[j] = tanh(a[j] + u[j] + b[j])
-    for j in range(h.size):
-        h[j] = a[j]
-
-
-@part
-def _activate_backward(d_h, a, d_u):
-    """One window: d_h -> d_u, and d_h = 0 for what follows."""
+def _tanh_backward(d_h, a):
+    """a <- the gradient of its input; there is no direct path to h'."""
     one = d_h.dtype.type(1)
-    for j in range(d_h.size):
-        d_u[j] = d_h[j] * (one - a[j] * a[j])
-        d_h[j] = 0
+    for k in range(a.size):
+        a[k] = d_h[k] * (one - a[k] * a[k])
+    clear(d_h)
 
 
 @kernel
 def forward(inputs, weights, trace):
     """The trace's first state slot holds the initial state; fills the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
+    n_steps = trace.h.shape[0] - 1
     project(inputs.x, weights, trace)
+    repeat_bias(weights.b, trace.bias)
     for step in range(n_steps):
         t, before, now = order(step, n_steps, inputs.reverse)
-        slot = min(t, trace.gates.shape[0] - 1)
-        a, u = trace.gates[slot], trace.u
-        load_projected(inputs.projected, inputs.base, inputs.first, t, a)
-        multiply(dropped(trace.h[before], inputs.drop, trace.v), weights.h, u)
-        normed, inverse = row_of(trace.normed_h, slot), row_of(trace.inverse_h, slot)
-        normalise(u, 0, 1, weights.gain_h, normed, inverse)
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                copy(trace.h[before, i], trace.h[now, i])
-            else:
-                _activate(a[i], u[i], weights.b, trace.h[now, i])
+        slot = min(t, trace.gates.shape[1] - 1)
+        load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
+        a, u = trace.gates[0, slot], trace.u[0]
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        multiply(state, weights.h, 0, inputs.tile, False, u)
+        normalise(u, 0, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+        tanh_gate(flat(a), flat(u), flat(trace.bias[0]))
+        copy(flat(a), flat(trace.h[now]))
+        keep_masked(t, inputs.first, trace.h[before], trace.h[now])
 
 
 @kernel
 def backward(inputs, weights, trace, gradients):
     """From gradients.states and gradients.h to all the others."""
-    n_steps, n_windows = trace.h.shape[0] - 1, trace.h.shape[1]
-    d_h, d_w, d_u = gradients.h, gradients.weights, trace.u
+    n_steps = trace.h.shape[0] - 1
+    d_h, d_w, d_u = gradients.h, gradients.weights, trace.u[0]
+    clear(trace.bias.reshape(trace.bias.size))
     for step in range(n_steps - 1, -1, -1):
         t, before, _ = order(step, n_steps, inputs.reverse)
         add_step_gradient(gradients.states, t, d_h)
-        a = trace.gates[t]
-        for i in range(n_windows):
-            if t < inputs.first[i]:
-                clear(d_u[i])
-            else:
-                _activate_backward(d_h[i], a[i], d_u[i])
-                add(d_u[i], d_w.b)
-            copy(d_u[i], a[i])
-        normed, inverse = row_of(trace.normed_h, t), row_of(trace.inverse_h, t)
-        normalise_backward(d_u, 0, 1, weights.gain_h, normed, inverse, d_w.gain_h)
-        multiply_transposed_add(dropped(trace.h[before], inputs.drop, trace.v), d_u, d_w.h)
-        add_state_gradient(d_u, weights.h_t, inputs.drop, trace.v, d_h)
+        hold_masked(t, inputs.first, d_h, trace.held[0])
+        d_a = flat(trace.gates[0, t])
+        _tanh_backward(flat(d_h), d_a)
+        add(d_a, flat(trace.bias[0]))
+        copy(d_a, flat(d_u))
+        normalise_backward(d_u, 0, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h)
+        multiply_transposed_add(dropped(trace.h[before], inputs.drop, trace.v), d_u, 0, d_w.h)
+        add_state_gradient(d_u, 0, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+        keep_masked(t, inputs.first, trace.held[0], d_h)
+    add_bias_gradient(trace.bias, d_w.b)
     project_backward(inputs.x, weights, trace, gradients)
 
 
-RNN = Cell("rnn", "h", 1, 0, False, forward, backward)
+RNN = Cell("rnn", "h", 1, False, False, forward, backward)

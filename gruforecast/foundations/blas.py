@@ -1,8 +1,8 @@
 """Matrix products inside kernels, straight on SciPy's BLAS, cut into small tiles.
 
-``out (+)= a @ b`` for row-major matrices whose last axis is contiguous. Tiles stay below the
-size up to which OpenBLAS multiplies without packing (a factor of 1.3 to 2 at the sizes of a
-recurrent step), and always hold the same number of rows: a row's bits then do not depend on
+``out (+)= a @ b`` for contiguous row-major matrices, or ranges of the columns of b. Tiles stay
+below the size up to which OpenBLAS multiplies without packing (a factor of 1.3 to 2 at the sizes
+of a recurrent step). Where every tile holds the same number of rows, a row's bits do not depend on
 how many rows it is multiplied with.
 """
 
@@ -29,7 +29,7 @@ for _symbol, _name in (("gruforecast_sgemm", "sgemm"), ("gruforecast_dgemm", "dg
 
 @intrinsic
 def _gemm(typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from):
-    """c = a @ b + beta * c, or a.T @ b: row-major, from element offsets, row strides of arrays."""
+    """c = a @ b + beta * c, or a.T @ b: row-major and contiguous, from offsets in elements."""
     scalar = a.dtype
     signature = types.void(transposed, rows, cols, inner, a, a_from, b, b_from, beta, c, c_from)
 
@@ -46,13 +46,8 @@ def _gemm(typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, b
 
         def matrix(kind: Any, value: Any, offset: Any) -> tuple[Any, Any]:
             array = context.make_array(kind)(context, builder, value)
-            row_bytes = cgutils.unpack_tuple(builder, array.strides)[0]
-            stride = builder.sdiv(row_bytes, array.itemsize)
-            # The stride of a single row means nothing and may be anything.
-            width = cgutils.unpack_tuple(builder, array.shape)[1]
-            is_short = builder.icmp_signed("<", stride, width)
-            stride = builder.select(is_short, width, stride)
-            return builder.gep(array.data, [offset]), as_int32(stride)
+            row_length = cgutils.unpack_tuple(builder, array.shape)[1]
+            return builder.gep(array.data, [offset]), as_int32(row_length)
 
         a_data, a_stride = matrix(a, va, oa)
         b_data, b_stride = matrix(b, vb, ob)
@@ -77,52 +72,42 @@ def _gemm(typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, b
 
 
 @part
-def _column_tile(rows, inner):
-    """How many columns keep a product of so many rows and inner terms below the budget."""
-    columns = TILE_BUDGET // (rows * inner) // COLUMN_STEP * COLUMN_STEP
-    return max(columns, COLUMN_STEP)
+def _column_tile(rows, inner, columns):
+    """Columns of a tile: equal tiles below the budget, in steps that fill vector registers."""
+    most = max(TILE_BUDGET // (rows * inner), COLUMN_STEP)
+    n_tiles = (columns + most - 1) // most
+    return ((columns + n_tiles - 1) // n_tiles + COLUMN_STEP - 1) // COLUMN_STEP * COLUMN_STEP
 
 
 @part
-def _multiply(a, b, beta, out):
+def multiply(a, b, column, tile, add, out):
+    """out (n, m) = a (n, k) @ b[:, column : column + m], or added to out; ``tile`` rows at a time.
+
+    ``b`` (k, .) is a matrix whose columns hold several gates.
+    """
     rows, inner = a.shape
-    columns = b.shape[1]
-    step = _column_tile(ROW_TILE, inner)
-    for i in range(0, rows, ROW_TILE):
-        n = min(ROW_TILE, rows - i)
+    columns = out.shape[1]
+    beta = a.dtype.type(1) if add else a.dtype.type(0)
+    step = _column_tile(min(tile, rows), inner, columns)
+    for i in range(0, rows, tile):
+        n = min(tile, rows - i)
         for j in range(0, columns, step):
             m = min(step, columns - j)
-            at = i * (a.strides[0] // a.itemsize)
-            to = i * (out.strides[0] // out.itemsize) + j
-            _gemm(False, n, m, inner, a, at, b, j, beta, out, to)
+            _gemm(False, n, m, inner, a, i * inner, b, column + j, beta, out, i * columns + j)
 
 
 @part
-def multiply(a, b, out):
-    """out = a @ b for a (n, k), b (k, m), out (n, m)."""
-    _multiply(a, b, a.dtype.type(0), out)
-
-
-@part
-def multiply_add(a, b, out):
-    """out += a @ b for a (n, k), b (k, m), out (n, m)."""
-    _multiply(a, b, a.dtype.type(1), out)
-
-
-@part
-def multiply_transposed_add(a, b, out):
-    """out += a.T @ b for a (n, k), b (n, m), out (k, m): the gradient of weights."""
+def multiply_transposed_add(a, b, column, out):
+    """out[:, column : column + m] += a.T @ b for a (n, k), b (n, m): the gradient of weights."""
     n, rows = a.shape
-    columns = b.shape[1]
+    columns, width = b.shape[1], out.shape[1]
     one = a.dtype.type(1)
     for top in range(0, n, INNER_TILE):
         inner = min(INNER_TILE, n - top)
-        a_top = top * (a.strides[0] // a.itemsize)
-        b_top = top * (b.strides[0] // b.itemsize)
         for i in range(0, rows, INNER_TILE):
             height = min(INNER_TILE, rows - i)
-            step = _column_tile(height, inner)
+            step = _column_tile(height, inner, columns)
             for j in range(0, columns, step):
                 m = min(step, columns - j)
-                to = i * (out.strides[0] // out.itemsize) + j
-                _gemm(True, height, m, inner, a, a_top + i, b, b_top + j, one, out, to)
+                at, to = top * columns + j, i * width + column + j
+                _gemm(True, height, m, inner, a, top * rows + i, b, at, one, out, to)

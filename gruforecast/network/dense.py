@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gruforecast.foundations.blas import multiply, multiply_transposed_add
+from gruforecast.foundations.blas import ROW_TILE, multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel
 
 
@@ -10,7 +10,7 @@ from gruforecast.foundations.jit import kernel
 def dense_forward(x, w, b, relu, out):
     """out (N, O) = x (N, I) @ w (I, O) + b, cut at zero if relu."""
     zero = out.dtype.type(0)
-    multiply(x, w, out)
+    multiply(x, w, 0, ROW_TILE, False, out)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             value = out[i, j] + b[j]
@@ -26,5 +26,5 @@ def dense_backward(d_out, out, x, w_t, relu, d_w, d_b, d_x):
             if relu and out[i, j] <= zero:
                 d_out[i, j] = zero
             d_b[j] += d_out[i, j]
-    multiply_transposed_add(x, d_out, d_w)
-    multiply(d_out, w_t, d_x)
+    multiply_transposed_add(x, d_out, 0, d_w)
+    multiply(d_out, w_t, 0, ROW_TILE, False, d_x)

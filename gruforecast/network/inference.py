@@ -34,10 +34,11 @@ class Stretch(NamedTuple):
 
 
 @kernel
-def _project_rows(x, w, gain, n_gates, out, scratch):
-    """out (n, G*H) = x (n, F) @ w, layer-normalised where asked for; n a multiple of the tile."""
-    multiply(x, w, out)
-    normalise(out, 0, n_gates, gain, scratch, np.empty((out.shape[0], n_gates), out.dtype))
+def _project_rows(x, w, gain, out, normed, inverse):
+    """out (G, n, H) = x (n, F) @ w of each gate, layer-normalised where asked for."""
+    for gate in range(out.shape[0]):
+        multiply(x, w, gate * out.shape[2], ROW_TILE, False, out[gate])
+        normalise(out[gate], gate, 0, gain, normed, inverse)
 
 
 def run(
@@ -93,16 +94,19 @@ def _stretches(windows: Windows) -> Iterator[Stretch]:
 def _project(
     spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
 ) -> list[np.ndarray]:
-    """What the first layer reads of each row of the stretch (rows, G*H), for each direction."""
+    """What the first layer reads of each row of the stretch (G, rows, H), for each direction."""
     rows = stretch.high - stretch.low
     x = np.zeros((_rounded(rows), spec.n_features), spec.numpy_dtype)
     x[:rows] = windows.series[stretch.low : stretch.high]
-    n_gates = spec.cell_type.n_gates
+    shape = (spec.cell_type.n_gates, len(x), spec.hidden_size)
     results = []
-    for of_direction in weights.layers[0]:
-        out = np.empty((len(x), n_gates * spec.hidden_size), spec.numpy_dtype)
-        scratch = np.empty_like(out) if spec.layer_norm else None
-        _project_rows(x, of_direction.x, of_direction.gain_x, n_gates, out, scratch)
+    for part in weights.layers[0]:
+        out = np.empty(shape, spec.numpy_dtype)
+        normed = inverse = None
+        if spec.layer_norm:
+            normed = np.empty((shape[0], 1, *shape[1:]), spec.numpy_dtype)
+            inverse = np.empty((shape[0], 1, shape[1]), spec.numpy_dtype)
+        _project_rows(x, part.x, part.gain_x, out, normed, inverse)
         results.append(out)
     return results
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gruforecast.cells.base import Gradients, Inputs, Trace, Weights
+from gruforecast.foundations.blas import ROW_TILE
 from gruforecast.foundations.random import derive_key, dropout, dropout_mask
 from gruforecast.network.dense import dense_backward, dense_forward
 from gruforecast.network.parameters import NetworkWeights
@@ -34,7 +35,7 @@ class Recurrence:
         self, spec: Specification, n_windows: int, n_steps: int, *, reverse: bool, keep: bool
     ) -> None:
         cell, size, dtype = spec.cell_type, spec.hidden_size, spec.numpy_dtype
-        slots, width, normed = n_steps if keep else 1, cell.n_gates * size, spec.layer_norm
+        slots, n_gates, normed = n_steps if keep else 1, cell.n_gates, spec.layer_norm
 
         def buffer(*shape: int, wanted: bool = True) -> np.ndarray:
             return np.zeros(shape, dtype) if wanted else None  # type: ignore[return-value]
@@ -43,17 +44,20 @@ class Recurrence:
         self.reverse = reverse
         self.cell = cell
         self.trace = Trace(
-            gates=buffer(slots, n_windows, width),
-            extra=buffer(slots, n_windows, cell.n_extra * size),
+            gates=buffer(n_gates, slots, n_windows, size),
+            extra=buffer(slots, n_windows, size, wanted=cell.keeps_extra),
             h=buffer(*states),
             c=buffer(*states, wanted=cell.n_states == 2),
-            normed_x=buffer(slots, n_windows, width, wanted=normed),
-            inverse_x=buffer(slots, n_windows, cell.n_gates, wanted=normed),
-            normed_h=buffer(slots, n_windows, width, wanted=normed),
-            inverse_h=buffer(slots, n_windows, cell.n_gates, wanted=normed),
-            u=buffer(n_windows, width),
+            normed_x=buffer(n_gates, slots, n_windows, size, wanted=normed),
+            inverse_x=buffer(n_gates, slots, n_windows, wanted=normed),
+            normed_h=buffer(n_gates, slots, n_windows, size, wanted=normed),
+            inverse_h=buffer(n_gates, slots, n_windows, wanted=normed),
+            u=buffer(n_gates, n_windows, size),
+            bias=buffer(n_gates, n_windows, size),
+            bias_h=buffer(1, n_windows, size, wanted=cell.has_candidate_bias),
             v=buffer(n_windows, size),
             w=buffer(n_windows, size),
+            held=buffer(2, n_windows, size),
         )
         self.start, self.end = (n_steps, 0) if reverse else (0, n_steps)
         h = self.trace.h
@@ -153,6 +157,7 @@ class Workspace:
                     first=shard.first,
                     drop=self._recurrent_mask(shard, number),
                     reverse=recurrence.reverse,
+                    tile=self.n_windows if self.keep else ROW_TILE,
                 )
                 state = shard.initial_state
                 recurrence.set_initial(None if state is None else state[number])
