@@ -23,9 +23,11 @@ def module_name(path):
 
 
 def imported_modules(tree):
+    """Every module, and every name of one, that is imported; relative imports are not used."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            yield node.module
+            assert node.level == 0, f"line {node.lineno} imports relative to its folder"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
         elif isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
 
@@ -51,6 +53,8 @@ class TestEveryFile:
                 assert node.arg not in NUMBA_SETTINGS, f"line {node.value.lineno}: {node.arg}"
             if isinstance(node, ast.ImportFrom) and node.module == "numba":
                 assert not NUMBA_SETTINGS & {name.name for name in node.names}
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "numba":
+                assert node.attr not in NUMBA_SETTINGS
 
     def test_nothing_is_printed(self, path):
         calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
@@ -83,3 +87,12 @@ def test_no_kernel_is_compiled_at_import():
         "            and d.py_func.__module__.startswith('gruforecast')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_source_is_in_the_repository():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this copy is not a git repository")
+    assert not [name for name in listed.stdout.split() if "__pycache__" in name or ".nb" in name]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gruforecast.network import Network, Specification, Windows
-from gruforecast.training import Dataset, TrainingOptions, make_loss, train
+from gruforecast.training import Dataset, TrainingOptions, evaluate, make_loss, train
 from tests.helpers import next_row_data, small_network
 
 SERIES = np.zeros((20, 2))
@@ -75,6 +75,8 @@ CASES = {
     "starts late": (lambda: windows(starts=[17]), "inside the 20 rows of the series, got window 0"),
     "steps": (lambda: windows(n_steps=0), "n_steps: expected at least 1"),
     "steps float": (lambda: windows(n_steps=2.5), "n_steps: expected a whole number"),
+    "starts that overflow": (lambda: windows(starts=[2**63 - 3]), "got window 0 from row 92233720"),
+    "starts beyond int64": (lambda: windows(starts=np.array([2**64 - 1])), "expected row numbers"),
     "lengths long": (
         lambda: windows(lengths=[4, 5]),
         "expected 0 to n_steps=4, got 5 for window 1",
@@ -158,6 +160,43 @@ CASES = {
         lambda: train(small_network(), next_row_data(), TrainingOptions(loss="poisson")),
         "values of at least 0 for loss 'poisson'",
     ),
+    "patience alone": (
+        lambda: train(small_network(), next_row_data(), TrainingOptions(patience=3)),
+        r"patience: expected None without a validation set, got 3",
+    ),
+    "callback": (
+        lambda: train(small_network(), next_row_data(), callbacks=print),
+        r"callbacks: expected a list of functions, .* pass \[function\]",
+    ),
+    "options as a dict": (
+        lambda: train(small_network(), next_row_data(), {"loss": "huber"}),
+        "options: expected TrainingOptions, got dict",
+    ),
+    "options of a loss": (
+        lambda: TrainingOptions(loss_options=None),
+        "loss_options: expected a dict of options, got None",
+    ),
+    "data as windows": (
+        lambda: train(small_network(), windows()),
+        "data: expected Dataset, got Windows",
+    ),
+    "network": (
+        lambda: train(None, next_row_data()),
+        "network: expected Network, got NoneType",
+    ),
+    "resume from a result": (
+        lambda: train(small_network(), next_row_data(), resume_from=3),
+        "resume_from: expected TrainingState, got int; pass result.checkpoint",
+    ),
+    "masked array": (
+        lambda: Dataset(windows(), np.ma.masked_invalid([0.0, np.nan])),
+        r"got a masked one; pass targets.filled\(numpy.nan\)",
+    ),
+    "loss by a wrong name": (
+        lambda: evaluate(small_network(), next_row_data(), "hubr"),
+        "did you mean 'huber'",
+    ),
+    "option, near": (lambda: make_loss("huber", detla=1.0), "did you mean 'delta'"),
     "classes": (
         lambda: train(
             small_network(n_features=2, n_outputs=2, dtype="float32"),
@@ -175,6 +214,17 @@ CASES = {
         "got 0.5; number the classes",
     ),
 }
+
+
+def test_what_the_caller_changes_later_does_not_matter():
+    starts, targets = np.arange(2), np.zeros(2)
+    data = Dataset(windows(starts=starts), targets)
+    starts += 10**6
+    targets[...] = np.inf
+    np.testing.assert_array_equal(data.windows.starts, [0, 1])
+    np.testing.assert_array_equal(data.targets, 0.0)
+    with pytest.raises(ValueError, match="read-only"):
+        data.windows.starts[0] = 10**6
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,6 +1,7 @@
 """Machine code on disk: found again, rebuilt when the source changes, never in the way."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -60,10 +61,11 @@ def test_an_edit_in_another_file_is_seen(tmp_path):
     assert finish(start(cache, package))[0] is False
 
 
-def test_a_damaged_file_is_compiled_anew(tmp_path):
+@pytest.mark.parametrize("damaged", [lambda b: b[:100], lambda b: pickle.dumps(("other",))])
+def test_a_damaged_file_is_compiled_anew(tmp_path, damaged):
     finish(start(tmp_path))
     for path in tmp_path.rglob("*.nbc"):
-        path.write_bytes(path.read_bytes()[:100])
+        path.write_bytes(damaged(path.read_bytes()))
     assert finish(start(tmp_path))[0] is False
     assert finish(start(tmp_path))[0] is True
 
@@ -100,7 +102,33 @@ def test_without_any_folder_kernels_run_all_the_same(monkeypatch):
     monkeypatch.setattr(jit, "cache_folder", lambda: None)
     twice = jit.kernel(lambda x: x + x)
     assert twice(3.0) == 6.0
-    assert twice._cache.cache_path is None
+
+
+def test_functions_that_the_stamp_does_not_cover_are_not_kept():
+    def added(number):
+        return jit.kernel(lambda x: x + number)
+
+    assert [added(number)(5.0) for number in (1.0, 100.0)] == [6.0, 105.0]
+    assert not list(jit.cache_folder().glob("*lambda*"))
+
+
+def test_old_folders_are_removed(tmp_path):
+    old, recent = tmp_path / "gruforecast" / "old", tmp_path / "gruforecast" / "recent"
+    for folder in (old, recent):
+        folder.mkdir(parents=True)
+    (tmp_path / "gruforecast").chmod(0o700)
+    os.utime(old, (0, 0))
+    finish(start(tmp_path))
+    assert recent.exists()
+    assert not old.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no users by number")
+def test_a_folder_that_others_can_write_to_is_passed_over(tmp_path):
+    (tmp_path / "gruforecast").mkdir()
+    (tmp_path / "gruforecast").chmod(0o777)
+    _, folder = finish(start(tmp_path))
+    assert not folder.startswith(str(tmp_path))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no users by number")

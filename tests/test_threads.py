@@ -10,8 +10,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gruforecast.foundations.threads import Workers, single_threaded_blas
-from gruforecast.network import Windows
-from gruforecast.training import Dataset, TrainingOptions, train
+from gruforecast.network import Windows, inference
+from gruforecast.training import TrainingOptions, train
 from tests.helpers import next_row_data, small_network, wavy_series
 
 BUSY = {"hidden_size": 48, "dropout": 0.1, "recurrent_dropout": 0.1, "num_layers": 2}
@@ -83,6 +83,23 @@ def test_blas_is_restored_after_an_exception():
     assert blas_threads() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+def test_a_fork_inside_a_limit_gives_the_child_its_threads_back():
+    before = blas_threads()
+    limit = single_threaded_blas()
+    limit.__enter__()
+    child = os.fork()
+    if child == 0:
+        inherited = blas_threads() == before
+        limit.__exit__(None, None, None)
+        with single_threaded_blas():
+            limited = set(blas_threads()) == {1}
+        os._exit(0 if inherited and limited and blas_threads() == before else 1)
+    limit.__exit__(None, None, None)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_nested_limits_are_released_in_any_order():
     before = blas_threads()
     first, second = single_threaded_blas(), single_threaded_blas()
@@ -99,8 +116,8 @@ def test_no_thread_is_left_behind():
         return [t.name for t in threading.enumerate() if t.name.startswith("gruforecast")]
 
     seen = []
-    data = next_row_data(n_rows=60)
-    options = TrainingOptions(max_epochs=1)
+    data = next_row_data(n_rows=200)
+    options = TrainingOptions(max_epochs=1, batch_size=128)
     train(small_network(), data, options, n_threads=4, callbacks=[lambda _: seen.extend(names())])
     assert sorted(seen) == ["gruforecast-1", "gruforecast-2", "gruforecast-3"]
     assert names() == []
@@ -154,12 +171,32 @@ def test_windows_of_an_array_equal_those_of_a_series():
     )
 
 
-def test_long_series_are_projected_in_stretches():
+@pytest.mark.parametrize("what", ["predict", "last", "every"])
+def test_prediction_has_the_same_bits_for_any_number_of_threads(what):
     network = small_network(hidden_size=4)
-    series = wavy_series(6000)
-    starts = np.arange(0, 5990, 3)[::-1]
-    whole = network.predict(Windows(series, starts, 10, dtype="float64"))
-    some = network.predict(Windows(series, starts[1500:1501], 10, dtype="float64"))
-    np.testing.assert_array_equal(whole[1500:1501], some)
-    dataset = Dataset(Windows(series, starts, 10, dtype="float64"), np.zeros(len(starts)))
-    assert len(dataset) == len(starts)
+    starts = np.random.default_rng(0).permutation(5990)[:2000]  # several stretches
+    windows = Windows(wavy_series(6000), starts, 10, dtype="float64")
+
+    def run(n_threads):
+        if what == "predict":
+            return network.predict(windows, n_threads=n_threads)
+        return network.encode(windows, every_step=what == "every", n_threads=n_threads)
+
+    expected = run(1)
+    for n_threads in (2, 3, 4):
+        np.testing.assert_array_equal(run(n_threads), expected)
+
+
+def test_rows_that_no_window_reads_are_left_out():
+    starts = np.concatenate([np.arange(0, 90_000, 1000), [5, 7, 89_050, 99_990]])
+    lengths = np.where(np.arange(len(starts)) % 3 == 0, 4, 10)
+    windows = Windows(wavy_series(100_000), starts, 10, lengths=lengths, dtype="float64")
+    stretches = list(inference._stretches(windows))
+    read = np.concatenate([stretch.rows for stretch in stretches])
+    wanted = {row for s, n in zip(starts, lengths, strict=True) for row in range(s, s + n)}
+    assert sorted(read) == sorted(wanted)
+    network = small_network()
+    whole = network.predict(windows)
+    for i in (0, 1, 50, len(starts) - 1):
+        alone = Windows(windows.series, starts[[i]], 10, lengths=lengths[[i]], dtype="float64")
+        np.testing.assert_array_equal(network.predict(alone), whole[[i]])

@@ -1,6 +1,7 @@
 """The training loop against a NumPy loop, and what it promises: resume, stop, guard."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -147,8 +148,34 @@ def test_a_checkpoint_of_another_run_is_refused():
             TrainingOptions(max_epochs=2, learning_rate=0.5),
             resume_from=checkpoint,
         )
-    with pytest.raises(ValueError, match="expected a checkpoint of 52 parameters"):
-        train(small_network(hidden_size=3), data, resume_from=checkpoint)
+    message = "a network with recurrent_dropout=0.5, got 0.0"
+    with pytest.raises(ValueError, match=message):
+        train(small_network(recurrent_dropout=0.5), data, resume_from=checkpoint)
+    cycle = {"learning_rate_schedule": "one_cycle"}
+    checkpoint = train(small_network(), data, TrainingOptions(max_epochs=1, **cycle)).checkpoint
+    with pytest.raises(ValueError, match="max_epochs=2 where it has 1"):
+        train(small_network(), data, TrainingOptions(max_epochs=2, **cycle), resume_from=checkpoint)
+
+
+def test_options_given_as_other_types_are_the_same_options():
+    data = next_row_data(n_rows=60)
+    network = small_network(n_outputs=2, dropout=0.1, num_layers=2)
+    options = TrainingOptions(
+        loss="quantile",
+        loss_options={"quantiles": np.array([0.2, 0.8])},
+        max_epochs=np.int64(1),
+        seed=np.int32(3),
+        learning_rate=np.float32(0.5),
+    )
+    checkpoint = train(network, data, options).checkpoint
+    plain = TrainingOptions(
+        loss="quantile",
+        loss_options={"quantiles": [0.2, 0.8]},
+        max_epochs=2,
+        seed=3,
+        learning_rate=0.5,
+    )
+    assert train(network, data, plain, resume_from=checkpoint).n_epochs == 2
 
 
 def test_early_stopping_restores_the_best_weights():
@@ -161,6 +188,16 @@ def test_early_stopping_restores_the_best_weights():
     assert result.best_loss == min(result.validation_curve)
     score = evaluate(network, validation, make_loss("squared_error"))
     assert score == result.best_loss
+
+
+def test_a_run_that_is_over_stays_over():
+    data, validation = next_row_data(n_rows=80), next_row_data(n_rows=60, seed=9)
+    options = TrainingOptions(max_epochs=60, learning_rate=0.3, patience=2, batch_size=16)
+    result = train(small_network(), data, options, validation=validation)
+    again = train(
+        small_network(), data, options, validation=validation, resume_from=result.checkpoint
+    )
+    assert (again.n_epochs, again.stopping_reason) == (result.n_epochs, "early_stopping")
 
 
 def test_tolerance_shortens_the_wait():
@@ -182,6 +219,35 @@ def test_a_loss_that_explodes_gives_back_finite_weights(dtype):
     assert result.stopping_reason == "not_finite"
     assert np.isfinite(network.flat).all()
     np.testing.assert_array_equal(network.flat, start)  # the first update was the fatal one
+
+
+def test_the_checkpoint_of_a_run_that_exploded_is_its_last_complete_epoch():
+    data = next_row_data(n_rows=100)
+    options = TrainingOptions(max_epochs=4, batch_size=30)
+    whole, broken = small_network(), small_network()
+    expected = train(whole, data, options)
+
+    def explode(report):
+        if report.epoch == 2:
+            broken.weights["head.b"][...] = 1e300
+
+    with pytest.warns(NotFiniteWarning, match="epoch 3, batch 1: .* loss became inf"):
+        result = train(broken, data, options, callbacks=[explode])
+    assert (result.n_epochs, result.checkpoint.step) == (2, 6)
+    result.checkpoint.flat[-1] = train(
+        small_network(), data, TrainingOptions(max_epochs=2, batch_size=30)
+    ).checkpoint.flat[-1]
+    resumed = train(broken, data, options, resume_from=result.checkpoint)
+    assert resumed.loss_curve == expected.loss_curve
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_run():
+    data = next_row_data(n_rows=60)
+    validation = next_row_data(n_rows=60)
+    validation.targets[3] = 1e200
+    with pytest.warns(NotFiniteWarning, match="loss of the validation set became inf"):
+        result = train(small_network(), data, validation=validation)
+    assert result.stopping_reason == "not_finite"
 
 
 def test_the_guard_names_epoch_and_reason():
@@ -247,11 +313,39 @@ def test_a_batch_without_targets_leaves_the_weights_as_they_are():
 def test_reports_tell_callbacks_what_happened():
     reports = []
     data = next_row_data(n_rows=60)
-    options = TrainingOptions(max_epochs=3, learning_rate_schedule="exponential")
+    options = TrainingOptions(
+        max_epochs=3, batch_size=24, learning_rate_schedule="cosine", learning_rate=1.0
+    )
     train(small_network(), data, options, validation=data, callbacks=[reports.append])
     assert [r.epoch for r in reports] == [1, 2, 3]
     assert all(r.gradient_norm > 0 and r.validation_loss > 0 for r in reports)
-    np.testing.assert_allclose([r.learning_rate for r in reports], [1e-3, 0.95e-3, 0.9025e-3])
+    of_last_steps = 0.5 * (1 + np.cos(np.pi * np.array([1, 3, 5]) / 6))
+    np.testing.assert_allclose([r.learning_rate for r in reports], of_last_steps)
+
+
+def test_only_true_stops_the_run():
+    data = next_row_data(n_rows=40)
+    options = TrainingOptions(max_epochs=2)
+    result = train(small_network(), data, options, callbacks=[lambda report: report.loss])
+    assert result.n_epochs == 2
+
+
+def test_windows_are_never_materialised():
+    n_rows, n_features, n_steps = 20_000, 8, 168
+    series = np.random.default_rng(0).standard_normal((n_rows, n_features)).astype("float32")
+    starts = np.arange(0, n_rows - n_steps, 4)
+    windows = Windows(series, starts, n_steps)
+    assert windows.series is series
+    data = Dataset(windows, series[starts, 0])
+    network = small_network(n_features=n_features, dtype="float32")
+    train(network, data, TrainingOptions(max_epochs=1))  # compiles
+    tracemalloc.start()
+    train(network, data, TrainingOptions(max_epochs=1))
+    network.predict(windows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    materialised = len(starts) * n_steps * n_features * 4
+    assert peak < 0.2 * materialised
 
 
 def test_a_network_learns_to_repeat_an_input_of_long_ago():

@@ -16,9 +16,21 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     known = sorted(choices)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
-    hint = f"did you mean {near[0]!r}?" if near else "choose one of them."
+    hint = closest(value, known) or "choose one of them."
     raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}; {hint}")
+
+
+def closest(value: Any, known: Iterable[str]) -> str:
+    """A question for the name that was probably meant, or nothing."""
+    near = difflib.get_close_matches(value, list(known), n=1) if isinstance(value, str) else []
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def check_type(name: str, value: Any, wanted: type, advice: str) -> None:
+    """An object of a class of this package."""
+    if not isinstance(value, wanted):
+        got = type(value).__name__
+        raise TypeError(f"{name}: expected {wanted.__name__}, got {got}; {advice}.")
 
 
 def check_integer(name: str, value: Any, *, low: int) -> int:
@@ -67,6 +79,11 @@ def check_array(
 
     Numbers are converted, text and objects are refused; with ``finite`` so are NaN and infinity.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected an array without a mask, got a masked one; "
+            f"pass {name}.filled(numpy.nan) or drop what is masked."
+        )
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(

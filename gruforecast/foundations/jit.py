@@ -12,14 +12,17 @@ import hashlib
 import os
 import pickle
 import platform
+import shutil
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 from numba import njit
 from numba.core.caching import NullCache
@@ -28,6 +31,7 @@ from numba.core.serialize import dumps
 from numba.extending import overload
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+MONTH = 30 * 24 * 3600.0
 
 # No "nnan" and "ninf": with them isnan lies and a NaN in the data would be swallowed.
 # error_model="numpy": a division that checks for zero keeps a loop from vectorising.
@@ -67,6 +71,9 @@ class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
+        # The stamp covers the package's source, not what is written elsewhere or closed over.
+        in_package = Path(function.__code__.co_filename).resolve().is_relative_to(PACKAGE_ROOT)
+        self._is_covered = in_package and function.__closure__ is None
 
     @property
     def cache_path(self) -> str | None:
@@ -80,10 +87,9 @@ class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
             return None
         target_context.refresh()
         try:
-            payload = pickle.loads(path.read_bytes())
+            return CompileResult._rebuild(target_context, *pickle.loads(path.read_bytes()))
         except Exception:  # not there, unreadable or damaged: compile, and write it anew
             return None
-        return CompileResult._rebuild(target_context, *payload)
 
     def save_overload(self, sig: Any, cres: Any) -> None:
         """Write the compiled function of a signature; a full or read-only disk is no error."""
@@ -97,7 +103,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
 
     def _path(self, sig: Any, target_context: Any) -> Path | None:
         folder = cache_folder()
-        if folder is None:
+        if folder is None or not self._is_covered:
             return None
         key = repr((sig, target_context.codegen().magic_tuple()))
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
@@ -110,14 +116,32 @@ def cache_folder() -> Path | None:
     for base in _cache_candidates():
         folder = base / source_stamp()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-                continue  # cached code is executed: never trust a folder of somebody else
+            base.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not folder.exists():
+                _remove_old_folders(base)
+                folder.mkdir(exist_ok=True, mode=0o700)
+            if not (_is_private(base) and _is_private(folder)):
+                continue
             tempfile.TemporaryFile(dir=folder).close()
         except OSError:
             continue
         return folder
     return None
+
+
+def _is_private(folder: Path) -> bool:
+    """Cached code is executed: never trust a folder that somebody else owns or can write to."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = folder.lstat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _remove_old_folders(base: Path) -> None:
+    """Machine code of sources that have not compiled anything for a month."""
+    for folder in base.iterdir():
+        if time.time() - folder.lstat().st_mtime > MONTH:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cache_candidates() -> Iterator[Path]:
@@ -134,7 +158,8 @@ def _cache_candidates() -> Iterator[Path]:
 @lru_cache(maxsize=1)
 def source_stamp() -> str:
     """A hash of the package's source and of the versions that the machine code depends on."""
-    digest = hashlib.sha256(repr((numba.__version__, sys.version, platform.machine())).encode())
+    versions = (numba.__version__, llvmlite.__version__, sys.version, platform.machine())
+    digest = hashlib.sha256(repr(versions).encode())
     for path in sorted(PACKAGE_ROOT.rglob("*.py")):
         digest.update(path.relative_to(PACKAGE_ROOT).as_posix().encode())
         digest.update(path.read_bytes())

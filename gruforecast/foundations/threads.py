@@ -120,6 +120,8 @@ class _BlasLimit:
 
     def release(self) -> None:
         with self.lock:
+            if self.users == 0:  # the block was entered before a fork
+                return
             self.users -= 1
             if self.users == 0:
                 self.limits.restore_original_limits()

@@ -26,11 +26,11 @@ STRETCH_ROWS = 1024  # at least, and at least four times a window: neighbours sh
 
 
 class Stretch(NamedTuple):
-    """Rows of the series that are projected together, and the windows that start there."""
+    """Rows of the series that are projected together, and the windows that read them."""
 
-    low: int
-    high: int
-    members: np.ndarray  # positions of its windows in the order of the caller
+    rows: np.ndarray  # numbers of the rows in the series
+    members: np.ndarray  # positions of the windows in the order of the caller
+    starts: np.ndarray  # where each of them starts within rows
 
 
 @kernel
@@ -57,13 +57,15 @@ def run(
     def task(number: int, worker: int) -> None:
         stretch = stretches[number]
         projected = _project(spec, weights, windows, stretch)
-        for members in _shards(stretch.members):
+        for begin in range(0, len(stretch.members), SHARD_SIZE):
+            members = stretch.members[begin : begin + SHARD_SIZE]
+            starts = stretch.starts[begin : begin + SHARD_SIZE]
             size = _rounded(len(members))
             workspace = workspaces.get((worker, size))
             if workspace is None:
                 workspace = Workspace(spec, size, windows.n_steps, keep=False)
                 workspaces[worker, size] = workspace
-            shard = _shard(windows, members, size, stretch.low)
+            shard = _shard(windows, members, starts, size)
             if what == "outputs":
                 result = workspace.forward(weights, shard, projected)
             else:
@@ -78,16 +80,23 @@ def run(
 
 
 def _stretches(windows: Windows) -> Iterator[Stretch]:
-    """Cut the windows, in the order of their starts, where a stretch has rows enough."""
+    """Cut the windows, in the order of their starts, where a stretch has rows enough.
+
+    Rows between windows that nobody reads are left out: ``skipped`` counts them.
+    """
     order = np.argsort(windows.starts, kind="stable")
     starts = windows.starts[order]
+    read_to = np.maximum.accumulate(starts + windows.lengths[order])
+    skipped = np.cumsum(np.maximum(starts - np.concatenate([starts[:1], read_to[:-1]]), 0))
+    places = starts - skipped  # start of each window among the rows that are read
     reach = max(STRETCH_ROWS, 4 * windows.n_steps)
     begin = 0
     while begin < len(order):
-        end = int(np.searchsorted(starts, starts[begin] + reach))
-        members = order[begin:end]
-        high = int((windows.starts[members] + windows.lengths[members]).max())
-        yield Stretch(int(starts[begin]), high, members)
+        end = int(np.searchsorted(places, places[begin] + reach))
+        last = int((places[begin:end] + windows.lengths[order[begin:end]]).max())
+        numbers = np.arange(places[begin], last)
+        owner = begin + np.searchsorted(places[begin:end], numbers, side="right") - 1
+        yield Stretch(numbers + skipped[owner], order[begin:end], places[begin:end] - places[begin])
         begin = end
 
 
@@ -95,9 +104,8 @@ def _project(
     spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
 ) -> list[np.ndarray]:
     """What the first layer reads of each row of the stretch (G, rows, H), for each direction."""
-    rows = stretch.high - stretch.low
-    x = np.zeros((_rounded(rows), spec.n_features), spec.numpy_dtype)
-    x[:rows] = windows.series[stretch.low : stretch.high]
+    x = np.zeros((_rounded(len(stretch.rows)), spec.n_features), spec.numpy_dtype)
+    x[: len(stretch.rows)] = windows.series[stretch.rows]
     shape = (spec.cell_type.n_gates, len(x), spec.hidden_size)
     results = []
     for part in weights.layers[0]:
@@ -111,22 +119,17 @@ def _project(
     return results
 
 
-def _shards(members: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(members), SHARD_SIZE):
-        yield members[start : start + SHARD_SIZE]
-
-
 def _rounded(n: int) -> int:
     """The next multiple of the tile of a matrix product."""
     return -(-n // ROW_TILE) * ROW_TILE
 
 
-def _shard(windows: Windows, members: np.ndarray, size: int, low: int) -> Shard:
+def _shard(windows: Windows, members: np.ndarray, starts: np.ndarray, size: int) -> Shard:
     """The members and, up to the size, windows that are masked throughout."""
     first = np.full(size, windows.n_steps)
     base = np.zeros(size, np.int64)
     first[: len(members)] = windows.n_steps - windows.lengths[members]
-    base[: len(members)] = windows.starts[members] - first[: len(members)] - low
+    base[: len(members)] = starts - first[: len(members)]
     state = None
     if windows.initial_state is not None:
         n_states, _, width = windows.initial_state.shape

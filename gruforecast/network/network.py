@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy as np
 from gruforecast.foundations.checks import check_integer
 from gruforecast.foundations.threads import available_threads, single_threaded_blas
 from gruforecast.network import inference
-from gruforecast.network.parameters import Layout, NetworkWeights, initialise, refresh_transposes
+from gruforecast.network.parameters import Layout, NetworkWeights, initialise
 from gruforecast.network.specification import Specification
-from gruforecast.network.windows import Windows
+from gruforecast.network.windows import Windows, check_windows
 
 
 class Network:
@@ -26,13 +27,6 @@ class Network:
     gate_bias : dict of str to float, optional
         Value that the bias of a gate starts with, by the gate's letter: z, r, n of the GRU,
         i, f, o, g of the LSTM, h of the RNN.
-
-    Attributes
-    ----------
-    flat : array (P,)
-        All parameters.
-    weights : dict of str to array
-        The named parts of ``flat``; writing to them changes the network.
 
     Examples
     --------
@@ -53,20 +47,32 @@ class Network:
     ) -> None:
         self.specification = specification
         self.layout = Layout(specification)
-        self.flat = np.zeros(self.layout.size, specification.numpy_dtype)
-        self.weights = self.layout.views(self.flat)
+        self._flat = np.zeros(self.layout.size, specification.numpy_dtype)
         rng = np.random.default_rng(check_integer("seed", seed, low=0))
         with single_threaded_blas():
             initialise(self.layout, self.flat, rng, gate_bias)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy needs: the named weights are views and made anew."""
+        """What a copy needs: the rest is made anew."""
         return {"specification": self.specification, "flat": self.flat}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.specification, self.flat = state["specification"], state["flat"]
+        self.specification, self._flat = state["specification"], state["flat"]
         self.layout = Layout(self.specification)
-        self.weights = self.layout.views(self.flat)
+
+    @property
+    def flat(self) -> np.ndarray:
+        """All parameters (P,); assigning to it copies the values."""
+        return self._flat
+
+    @flat.setter
+    def flat(self, values: np.ndarray) -> None:
+        self._flat[...] = values
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """The named parts of ``flat``: write to the arrays, ``weights["head.b"][...] = 1.0``."""
+        return MappingProxyType(self.layout.views(self._flat))
 
     def set_weights(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace all parameters by the named arrays."""
@@ -92,11 +98,7 @@ class Network:
 
     def check_windows(self, windows: Any) -> None:
         """Windows that this network can read."""
-        if not isinstance(windows, Windows):
-            raise TypeError(
-                f"windows: expected gruforecast.network.Windows, got {type(windows).__name__}; "
-                f"make them with Windows(series, starts, n_steps) or Windows.from_array(x)."
-            )
+        windows = check_windows(windows)
         spec = self.specification
         if windows.n_features != spec.n_features:
             raise ValueError(
@@ -137,6 +139,3 @@ def resolve_threads(n_threads: int | None) -> int:
     if n_threads is None:
         return available_threads()
     return check_integer("n_threads", n_threads, low=1)
-
-
-__all__ = ["Network", "refresh_transposes", "resolve_threads"]

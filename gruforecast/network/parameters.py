@@ -63,10 +63,13 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
                 yield prefix + "gain_x", (width,)
                 yield prefix + "gain_h", (width,)
     sizes = [spec.encoding_size, *spec.dense_sizes, spec.n_outputs]
-    names = [f"dense{k}." for k in range(len(spec.dense_sizes))] + ["head."]
-    for name, n_in, n_out in zip(names, sizes[:-1], sizes[1:], strict=True):
-        yield name + "w", (n_in, n_out)
-        yield name + "b", (n_out,)
+    for name, n_in, n_out in zip(_dense_names(spec), sizes[:-1], sizes[1:], strict=True):
+        yield f"{name}.w", (n_in, n_out)
+        yield f"{name}.b", (n_out,)
+
+
+def _dense_names(spec: Specification) -> list[str]:
+    return [f"dense{k}" for k in range(len(spec.dense_sizes))] + ["head"]
 
 
 class Layout:
@@ -116,10 +119,9 @@ class Layout:
             [direction(direction_prefix(layer, d)) for d in range(spec.n_directions)]
             for layer in range(spec.num_layers)
         ]
-        names = [f"dense{k}" for k in range(len(spec.dense_sizes))] + ["head"]
         dense = [
             DenseWeights(views[f"{n}.w"], views[f"{n}.b"], transposed(views[f"{n}.w"]))
-            for n in names
+            for n in _dense_names(spec)
         ]
         return NetworkWeights(layers, dense)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Specification:
     layer_norm : bool
         Normalise the input and the recurrent part of every gate.
     dropout : float
-        Share of the values between two layers that is zeroed in training.
+        Share of the values between two layers that is zeroed in training; one layer has none.
     recurrent_dropout : float
         Share of the state that the recurrent product does not see, one mask per window.
     dense_sizes : tuple of int
@@ -61,22 +62,26 @@ class Specification:
 
     def __post_init__(self) -> None:
         get_cell(self.cell)
+        checked: dict[str, Any] = {}
         for name in ("n_features", "n_outputs", "hidden_size", "num_layers"):
-            check_integer(name, getattr(self, name), low=1)
+            checked[name] = check_integer(name, getattr(self, name), low=1)
         for name in ("bidirectional", "reset_after", "layer_norm"):
-            check_flag(name, getattr(self, name))
+            checked[name] = check_flag(name, getattr(self, name))
         for name in ("dropout", "recurrent_dropout"):
-            check_number(name, getattr(self, name), low=0.0, high=1.0, open_high=True)
+            rate = getattr(self, name)
+            checked[name] = check_number(name, rate, low=0.0, high=1.0, open_high=True)
         sizes = self.dense_sizes
         if isinstance(sizes, (str, int)) or not isinstance(sizes, Sequence):
             raise TypeError(
                 f"dense_sizes: expected a sequence of whole numbers, got {sizes!r}; "
                 f"pass a tuple such as (32,)."
             )
-        for position, size in enumerate(sizes):
-            check_integer(f"dense_sizes[{position}]", size, low=1)
-        object.__setattr__(self, "dense_sizes", tuple(sizes))
+        checked["dense_sizes"] = tuple(
+            check_integer(f"dense_sizes[{at}]", size, low=1) for at, size in enumerate(sizes)
+        )
         check_choice("dtype", self.dtype, DTYPES)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def cell_type(self) -> Cell:

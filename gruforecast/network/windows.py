@@ -20,7 +20,7 @@ class Windows:
     Parameters
     ----------
     series : array (rows, F)
-        Kept as it is when it is contiguous and of the dtype asked for; never copied per window.
+        Shared, not copied, when it is contiguous and of the dtype asked for.
     starts : array of int (N,)
         First row of each window.
     n_steps : int
@@ -55,25 +55,24 @@ class Windows:
         check_choice("dtype", dtype, DTYPES)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
         self.n_steps = check_integer("n_steps", n_steps, low=1)
-        self.starts = _check_indices("starts", starts)
-        shape = (len(self.starts),)
+        self.starts = _own_indices("starts", starts)
         if lengths is None:
-            self.lengths = np.full(shape, self.n_steps, np.int64)
+            self.lengths = np.full(len(self.starts), self.n_steps, np.int64)
         else:
-            self.lengths = _check_indices("lengths", lengths)
-            self._check_lengths(shape)
+            self.lengths = _own_indices("lengths", lengths)
+        self._check_lengths()
         self._check_inside()
         self.initial_state = None
         if initial_state is not None:
+            shape = ("layers * directions", len(self.starts), "state size")
             self.initial_state = check_array(
-                "initial_state",
-                initial_state,
-                shape=("layers * directions", shape[0], "state size"),
-                dtype=dtype,
-            )
+                "initial_state", initial_state, shape=shape, dtype=dtype
+            ).copy()
 
     @classmethod
-    def from_array(cls, x: Any, *, lengths: Any = None, dtype: str = "float32") -> Windows:
+    def from_array(
+        cls, x: Any, *, lengths: Any = None, initial_state: Any = None, dtype: str = "float32"
+    ) -> Windows:
         """Windows that the caller already holds as an array (N, T, F).
 
         With ``lengths`` the last rows of each window count, the ones before are masked.
@@ -81,12 +80,15 @@ class Windows:
         check_choice("dtype", dtype, DTYPES)
         x = check_array("x", x, shape=("n_windows", "n_steps", "n_features"), dtype=dtype)
         n_windows, n_steps, n_features = x.shape
-        ends = np.arange(1, n_windows + 1) * n_steps
-        full = np.full(n_windows, n_steps) if lengths is None else np.asarray(lengths)
-        if full.shape == ends.shape and full.dtype.kind in "iu":
-            ends = ends - full  # lengths of another kind are refused with the others
         series = x.reshape(n_windows * n_steps, n_features)
-        return cls(series, ends, n_steps, lengths=full, dtype=dtype)
+        starts = np.arange(n_windows) * n_steps
+        whole = cls(series, starts, n_steps, initial_state=initial_state, dtype=dtype)
+        if lengths is None:
+            return whole
+        whole.lengths = _own_indices("lengths", lengths)
+        whole._check_lengths()
+        whole.starts = starts + whole.first
+        return whole
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -100,11 +102,11 @@ class Windows:
         """The first step of each window that is not masked."""
         return self.n_steps - self.lengths
 
-    def _check_lengths(self, shape: tuple[int, ...]) -> None:
-        if self.lengths.shape != shape:
+    def _check_lengths(self) -> None:
+        if self.lengths.shape != self.starts.shape:
             raise ValueError(
-                f"lengths: expected one per window, shape {shape}, got {self.lengths.shape}; "
-                f"pass as many lengths as starts."
+                f"lengths: expected one per window, shape {self.starts.shape}, got "
+                f"{self.lengths.shape}; pass as many lengths as starts."
             )
         bad = (self.lengths < 0) | (self.lengths > self.n_steps)
         if bad.any():
@@ -116,7 +118,7 @@ class Windows:
 
     def _check_inside(self) -> None:
         rows = len(self.series)
-        bad = (self.starts < 0) | (self.starts + self.lengths > rows)
+        bad = (self.starts < 0) | (self.starts > rows - self.lengths)  # a sum could overflow
         if bad.any():
             at = int(np.argmax(bad))
             raise ValueError(
@@ -125,13 +127,28 @@ class Windows:
             )
 
 
-def _check_indices(name: str, value: Any) -> np.ndarray:
+def _own_indices(name: str, value: Any) -> np.ndarray:
+    """A copy that the caller cannot change: kernels trust that it lies inside the series."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(
             f"{name}: expected whole numbers, got an array of dtype {array.dtype}; pass integers."
         )
-    return check_array(name, array, shape=("n_windows",), dtype=np.int64, finite=False)
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}: expected row numbers, got {array.max()}; correct it.")
+    array = check_array(name, array, shape=("n_windows",), dtype=np.int64, finite=False).copy()
+    array.flags.writeable = False
+    return array
+
+
+def check_windows(value: Any) -> Windows:
+    """Windows, and nothing that merely looks like an array of them."""
+    if isinstance(value, Windows):
+        return value
+    raise TypeError(
+        f"windows: expected gruforecast.network.Windows, got {type(value).__name__}; "
+        f"make them with Windows(series, starts, n_steps) or Windows.from_array(x)."
+    )
 
 
 @kernel

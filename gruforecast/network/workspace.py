@@ -99,8 +99,8 @@ class Recurrence:
 class Workspace:
     """Buffers and passes for shards of ``n_windows`` windows.
 
-    With ``keep=False`` nothing is kept for a backward pass, and the first layer reads rows that
-    are projected already.
+    With ``keep=False`` there is no backward pass: the first layer reads rows that are projected
+    already and keeps its gates of one step only.
     """
 
     def __init__(
@@ -184,9 +184,8 @@ class Workspace:
         shard: Shard,
         gradients: NetworkWeights,
         d_x: np.ndarray | None = None,
-        d_every: np.ndarray | None = None,
     ) -> None:
-        """From self.d_raw, and d_every (T, N, H*D) on every state: adds to gradients and d_x."""
+        """From self.d_raw: adds to the gradients of the parameters and to d_x (T, N, F)."""
         for k in reversed(range(len(weights.dense))):
             relu = k < len(weights.dense) - 1
             of_layer, dense = gradients.dense[k], weights.dense[k]
@@ -202,7 +201,7 @@ class Workspace:
                 recurrence.backward(
                     self.inputs[layer][d],
                     weights.layers[layer][d],
-                    self._gradient_from_above(layer, d, d_every),
+                    self._gradient_from_above(layer, d),
                     d_below,
                     gradients.layers[layer][d],
                 )
@@ -217,18 +216,17 @@ class Workspace:
         """Gradient of the initial states (L*D, N, state size), after ``backward``."""
         return np.stack([r.initial_gradient() for layer in self.layers for r in layer])
 
-    def _gradient_from_above(
-        self, layer: int, d: int, d_every: np.ndarray | None
-    ) -> np.ndarray | None:
+    def _gradient_from_above(self, layer: int, d: int) -> np.ndarray | None:
         """Sets the gradient of the last state; returns that of every state, if there is one."""
         recurrence, size = self.layers[layer][d], self.spec.hidden_size
         columns = slice(d * size, (d + 1) * size)
-        is_top = layer == self.spec.num_layers - 1
-        recurrence.d_h[...] = self.d_values[0][:, columns] if is_top else 0.0
-        above = d_every if is_top else self.d_joined[layer]
-        if above is None or self.spec.n_directions == 1:
-            return above
-        np.copyto(self.d_states[d], above[:, :, columns])
+        if layer == self.spec.num_layers - 1:
+            recurrence.d_h[...] = self.d_values[0][:, columns]
+            return None
+        recurrence.d_h[...] = 0.0
+        if self.spec.n_directions == 1:
+            return self.d_joined[layer]
+        np.copyto(self.d_states[d], self.d_joined[layer][:, :, columns])
         return self.d_states[d]
 
     def _join(self, layer: int, shard: Shard) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from gruforecast.foundations.checks import check_array
 from gruforecast.foundations.jit import kernel
 from gruforecast.network import Windows
+from gruforecast.network.windows import check_windows
 
 
 class Dataset:
@@ -34,16 +35,12 @@ class Dataset:
     """
 
     def __init__(self, windows: Windows, targets: Any, weights: Any = None) -> None:
-        if not isinstance(windows, Windows):
-            raise TypeError(
-                f"windows: expected gruforecast.network.Windows, got {type(windows).__name__}; "
-                f"make them with Windows(series, starts, n_steps) or Windows.from_array(x)."
-            )
+        windows = check_windows(windows)
         n, dtype = len(windows), windows.series.dtype
         self.windows = windows
         shape = (n,) if np.ndim(targets) == 1 else (n, "n_targets")
         targets = check_array("targets", targets, shape=shape, dtype=dtype, finite=False)
-        self.targets = targets.reshape(n, -1)
+        self.targets = targets.reshape(n, -1).copy()
         if np.isinf(self.targets).any():
             at = int(np.argwhere(np.isinf(self.targets))[0, 0])
             raise ValueError(
@@ -53,7 +50,7 @@ class Dataset:
         if weights is None:
             self.weights = np.ones(n, dtype)
         else:
-            self.weights = check_array("weights", weights, shape=(n,), dtype=dtype)
+            self.weights = check_array("weights", weights, shape=(n,), dtype=dtype).copy()
         if (self.weights < 0).any():
             at = int(np.argmax(self.weights < 0))
             raise ValueError(

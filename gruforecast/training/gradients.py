@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gruforecast.foundations.checks import check_type
 from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Windows
@@ -16,7 +17,7 @@ from gruforecast.network.parameters import refresh_transposes
 from gruforecast.network.windows import gather
 from gruforecast.network.workspace import Shard, Workspace
 from gruforecast.training.dataset import Dataset, total_weight
-from gruforecast.training.losses import Loss
+from gruforecast.training.losses import Loss, as_loss
 
 MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same one
 SHARED_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
@@ -27,6 +28,11 @@ def shard_size(hidden_size: int) -> int:
     return 32 if hidden_size < 128 else 16
 
 
+def count_lanes(hidden_size: int, batch_size: int) -> int:
+    """Gradient slots of a batch, and so the threads that can work on it."""
+    return min(MAX_LANES, -(-batch_size // shard_size(hidden_size)))
+
+
 class BatchGradients:
     """Computes the gradient of mini-batches of one data set with buffers that are kept."""
 
@@ -34,7 +40,7 @@ class BatchGradients:
         spec = network.specification
         self.network, self.loss, self.workers = network, loss, workers
         self.shard_size = shard_size(spec.hidden_size)
-        n_lanes = min(MAX_LANES, -(-batch_size // self.shard_size))
+        n_lanes = count_lanes(spec.hidden_size, batch_size)
         self.weights = network.bound_weights()
         self.lanes = np.zeros((n_lanes, network.layout.size), spec.numpy_dtype)
         self.bound_lanes = [network.layout.bind(lane, transposes=False) for lane in self.lanes]
@@ -130,7 +136,7 @@ def combine(lanes, w, mask, l1, l2, clip_value, clip_norm, g):
     return norm
 
 
-class Gradients(NamedTuple):
+class LossGradients(NamedTuple):
     """The mean loss of a data set and all its gradients."""
 
     loss: float
@@ -142,15 +148,16 @@ class Gradients(NamedTuple):
 def loss_and_gradients(
     network: Network,
     data: Dataset,
-    loss: Loss,
+    loss: Loss | str,
     *,
     key: tuple[int, ...] | None = None,
-) -> Gradients:
+) -> LossGradients:
     """The loss of all windows at once, without penalties, and its gradients.
 
     For checks and for looking into a network: the inputs' gradients are an array of windows,
     which training never makes. ``key`` turns dropout on and chooses its masks.
     """
+    loss = as_loss(loss)
     check_fit(network, data, loss)
     windows = data.windows
     workspace = Workspace(network.specification, len(data), windows.n_steps)
@@ -165,7 +172,7 @@ def loss_and_gradients(
             raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
         )
         workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
-    return Gradients(
+    return LossGradients(
         value / total,
         network.layout.views(flat),
         np.ascontiguousarray(d_x.swapaxes(0, 1)),
@@ -175,5 +182,7 @@ def loss_and_gradients(
 
 def check_fit(network: Network, data: Dataset, loss: Loss) -> None:
     """Data, loss and network that belong together."""
+    check_type("network", network, Network, "make one with Network(Specification(...))")
+    check_type("data", data, Dataset, "make one with Dataset(windows, targets)")
     network.check_windows(data.windows)
     loss.check(data.targets, network.specification.n_outputs)

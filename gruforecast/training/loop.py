@@ -9,16 +9,18 @@ from typing import NoReturn
 
 import numpy as np
 
+from gruforecast.foundations.checks import check_type
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network
 from gruforecast.network.network import resolve_threads
 from gruforecast.training.dataset import Dataset, total_weight
-from gruforecast.training.gradients import BatchGradients, check_fit, combine
-from gruforecast.training.losses import Loss, make_loss
-from gruforecast.training.optimizers import Optimizer, make_optimizer
+from gruforecast.training.gradients import BatchGradients, check_fit, combine, count_lanes
+from gruforecast.training.losses import Loss, as_loss
 from gruforecast.training.options import TrainingOptions
-from gruforecast.training.schedules import Progress, make_schedule
+from gruforecast.training.schedules import Progress
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
+
+ADVICE = "scale the series, lower learning_rate or set clip_norm."
 
 
 class NotFiniteWarning(RuntimeWarning):
@@ -76,43 +78,66 @@ def train(
     True
     """
     options = TrainingOptions() if options is None else options
-    loss = make_loss(options.loss, **options.loss_options)
-    for part in (data, validation):
-        if part is not None:
-            check_fit(network, part, loss)
-    optimizer = make_optimizer(options.optimizer, **options.optimizer_options)
-    schedule = make_schedule(options.learning_rate_schedule, **options.schedule_options)
-    if resume_from is not None:
-        state = resume_from.resume(network, options)
+    _check_arguments(network, data, options, validation, callbacks, resume_from)
+    if resume_from is None:
+        state = TrainingState.start(network, options)
     else:
-        state = TrainingState.start(network, options, optimizer, schedule)
+        state = resume_from.resume(network, options)
     threads = resolve_threads(n_threads)
-    with single_threaded_blas(), Workers(threads) as workers:
-        batch_size = min(options.batch_size, len(data))
-        gradients = BatchGradients(network, loss, batch_size, workers)
-        run = _Run(network, data, options, optimizer, gradients, state)
-        reason = "max_epochs"
+    batch_size = min(options.batch_size, len(data))
+    n_workers = min(threads, count_lanes(network.specification.hidden_size, batch_size))
+    with single_threaded_blas(), Workers(n_workers) as workers:
+        gradients = BatchGradients(network, options.make_loss(), batch_size, workers)
+        run = _Run(network, data, options, gradients, state)
         try:
-            while state.epoch < options.max_epochs:
+            while (reason := state.why_stop()) is None:
                 report = run.epoch(validation, threads)
                 wishes = [callback(report) for callback in callbacks]
-                if any(wishes):
+                if any(wish is True for wish in wishes):
                     reason = "callback"
-                elif options.patience is not None and validation is not None:
-                    reason = "early_stopping" if state.waited >= options.patience else reason
-                if reason != "max_epochs":
                     break
         except _NotFinite as problem:
-            reason = "not_finite"
-            warnings.warn(str(problem), NotFiniteWarning, stacklevel=2)
+            reason, state = "not_finite", run.epoch_start
+            kept = "last finite" if state.best_flat is None else "best"
+            message = f"{problem}; training stopped and the {kept} weights come back: {ADVICE}"
+            warnings.warn(message, NotFiniteWarning, stacklevel=2)
     result = TrainingResult.of(state, reason)
     if state.best_flat is not None:
-        network.flat[...] = state.best_flat
+        network.flat = state.best_flat
     return result
 
 
-def evaluate(network: Network, data: Dataset, loss: Loss, *, n_threads: int | None = None) -> float:
+def _check_arguments(
+    network: Network,
+    data: Dataset,
+    options: TrainingOptions,
+    validation: Dataset | None,
+    callbacks: Sequence[Callable[[EpochReport], bool | None]],
+    resume_from: TrainingState | None,
+) -> None:
+    check_type("options", options, TrainingOptions, "pass TrainingOptions(...)")
+    loss = options.make_loss()
+    check_fit(network, data, loss)
+    if validation is not None:
+        check_fit(network, validation, loss)
+    elif options.patience is not None:
+        raise ValueError(
+            f"patience: expected None without a validation set, got {options.patience}; "
+            f"pass validation=Dataset(...) or drop it."
+        )
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise TypeError(
+            f"callbacks: expected a list of functions, got {callbacks!r}; pass [function]."
+        )
+    if resume_from is not None:
+        check_type("resume_from", resume_from, TrainingState, "pass result.checkpoint")
+
+
+def evaluate(
+    network: Network, data: Dataset, loss: Loss | str, *, n_threads: int | None = None
+) -> float:
     """Mean loss of a data set, without penalties and dropout."""
+    loss = as_loss(loss)
     check_fit(network, data, loss)
     raw = network.predict(data.windows, n_threads=n_threads)
     unused = np.empty_like(raw)
@@ -128,23 +153,25 @@ class _Run:
         network: Network,
         data: Dataset,
         options: TrainingOptions,
-        optimizer: Optimizer,
         gradients: BatchGradients,
         state: TrainingState,
     ) -> None:
         self.network, self.data, self.options = network, data, options
-        self.optimizer, self.gradients, self.state = optimizer, gradients, state
+        self.gradients, self.state = gradients, state
+        self.optimizer = optimizer = options.make_optimizer()
         self.mask = network.layout.weight_mask()
         self.decay = self.mask * (options.l2 if optimizer.decoupled else 0.0)
         self.l2 = 0.0 if optimizer.decoupled else options.l2
         self.g = np.zeros_like(network.flat)
         self.last_finite = network.flat.copy()  # the loss was finite with these weights
         self.n_batches = -(-len(data) // options.batch_size)
-        self.norm = 0.0
+        self.norm = self.rate = 0.0  # of the last step
+        self.epoch_start = state.checkpoint()
 
     def epoch(self, validation: Dataset | None, n_threads: int) -> EpochReport:
         """One pass over the data, scored on the validation set."""
         state, total, weight, largest = self.state, 0.0, 0.0, 0.0
+        self.epoch_start = state.checkpoint()
         for number, batch in enumerate(self._batches()):
             batch_total, batch_weight = self.step(number, batch)
             total, weight = total + batch_total, weight + batch_weight
@@ -154,9 +181,10 @@ class _Run:
         scored = None
         if validation is not None:
             scored = evaluate(self.network, validation, self.gradients.loss, n_threads=n_threads)
-        rate = self._rate()
+            if not math.isfinite(scored):
+                self._give_up(f"the loss of the validation set became {scored}", self.n_batches)
         state.record(total / weight, scored)
-        return EpochReport(state.epoch, total / weight, scored, rate, largest, state)
+        return EpochReport(state.epoch, total / weight, scored, self.rate, largest, state)
 
     def step(self, number: int, batch: np.ndarray) -> tuple[float, float]:
         """One mini-batch: gradient, penalties, clipping, update."""
@@ -179,9 +207,9 @@ class _Run:
             self._give_up(f"the norm of the gradient became {norm}", number + 1)
         self.norm = norm
         self.last_finite[...] = flat
-        rate = self._rate()
+        self.rate = self._rate()
         state.step += 1
-        self.optimizer.update(flat, self.g, state.arrays, rate, state.step, self.decay)
+        self.optimizer.update(flat, self.g, state.arrays, self.rate, state.step, self.decay)
         return total, weight
 
     def _rate(self) -> float:
@@ -198,12 +226,11 @@ class _Run:
 
     def _give_up(self, what: str, batch: int) -> NoReturn:
         """Go back to the last weights with a finite loss and say what was odd."""
-        self.network.flat[...] = self.last_finite
+        self.network.flat = self.last_finite
         series = self.data.windows.series
         row, column = np.unravel_index(np.argmax(np.abs(series)), series.shape)
         raise _NotFinite(
             f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
             f"(norm of the last finite gradient {self.norm:.3g}, largest input "
-            f"{series[row, column]:.3g} in row {row}, feature {column}); training stopped with "
-            f"the last finite weights: scale the series, lower learning_rate or set clip_norm."
+            f"{series[row, column]:.3g} in row {row}, feature {column})"
         )

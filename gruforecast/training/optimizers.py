@@ -8,13 +8,14 @@ in the order of the fields below, and the decoupled decay of every weight (P,).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_choice, check_flag, check_number
+from gruforecast.foundations.checks import check_flag, check_number
 from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.registry import make
 
 
 @kernel
@@ -153,18 +154,5 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 def make_optimizer(name: str, **options: Any) -> Optimizer:
     """The optimiser of that name with its options."""
-    optimizer: Optimizer = make_from_registry("optimizer", name, OPTIMIZERS, options)
+    optimizer: Optimizer = make("optimizer", name, OPTIMIZERS, options)
     return optimizer
-
-
-def make_from_registry(kind: str, name: str, registry: dict[str, Any], options: Any) -> Any:
-    """An entry of a registry of dataclasses; an option that it does not have is named."""
-    entry = registry[check_choice(kind, name, registry)]
-    known = [field.name for field in fields(entry) if field.init]
-    for option in options:
-        if option not in known:
-            raise TypeError(
-                f"{kind} {name!r}: expected {', '.join(known) or 'no options'}, got {option!r}; "
-                f"drop or rename it."
-            )
-    return entry(**options)

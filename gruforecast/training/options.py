@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gruforecast.foundations.checks import check_flag, check_integer, check_number
-from gruforecast.training.losses import make_loss
-from gruforecast.training.optimizers import make_optimizer
-from gruforecast.training.schedules import make_schedule
+from gruforecast.training.losses import Loss, make_loss
+from gruforecast.training.optimizers import Optimizer, make_optimizer
+from gruforecast.training.schedules import Schedule, make_schedule
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,37 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        make_loss(self.loss, **self.loss_options)
-        make_optimizer(self.optimizer, **self.optimizer_options)
-        make_schedule(self.learning_rate_schedule, **self.schedule_options)
-        check_number("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_integer("batch_size", self.batch_size, low=1)
-        check_integer("max_epochs", self.max_epochs, low=1)
+        checked: dict[str, Any] = {
+            "learning_rate": check_number(
+                "learning_rate", self.learning_rate, low=0.0, open_low=True
+            ),
+            "shuffle": check_flag("shuffle", self.shuffle),
+            "seed": check_integer("seed", self.seed, low=0),
+        }
+        for name in ("batch_size", "max_epochs", "patience"):
+            if (count := getattr(self, name)) is not None or name != "patience":
+                checked[name] = check_integer(name, count, low=1)
         for name in ("clip_norm", "clip_value"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), low=0.0, open_low=True)
+            if (bound := getattr(self, name)) is not None:
+                checked[name] = check_number(name, bound, low=0.0, open_low=True)
         for name in ("l1", "l2", "tol"):
-            check_number(name, getattr(self, name), low=0.0)
-        if self.patience is not None:
-            check_integer("patience", self.patience, low=1)
-        check_flag("shuffle", self.shuffle)
-        check_integer("seed", self.seed, low=0)
+            checked[name] = check_number(name, getattr(self, name), low=0.0)
+        for name in ("loss_options", "optimizer_options", "schedule_options"):
+            checked[name] = _plain_options(name, getattr(self, name))
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self.make_loss()
+        self.make_optimizer()
+        self.make_schedule()
+
+    def make_loss(self) -> Loss:
+        return make_loss(self.loss, **self.loss_options)
+
+    def make_optimizer(self) -> Optimizer:
+        return make_optimizer(self.optimizer, **self.optimizer_options)
+
+    def make_schedule(self) -> Schedule:
+        return make_schedule(self.learning_rate_schedule, **self.schedule_options)
 
     @property
     def norm_limit(self) -> float:
@@ -88,7 +104,23 @@ class TrainingOptions:
         return math.inf if self.clip_value is None else self.clip_value
 
     def differences(self, other: TrainingOptions) -> list[str]:
-        """Names of the choices that differ, beside how long the run may take."""
-        free = {"max_epochs", "patience"}
+        """Names of the choices that differ, beside how long the run may take.
+
+        A schedule that spans the whole run makes its length a choice like the others.
+        """
+        free = {"patience"}
+        if not self.make_schedule().depends_on_total:
+            free.add("max_epochs")
         names = [f.name for f in fields(self) if f.name not in free]
         return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+def _plain_options(name: str, options: Any) -> dict[str, Any]:
+    """A copy whose sequences are tuples, so that two of them can be compared."""
+    if not isinstance(options, Mapping):
+        raise TypeError(
+            f"{name}: expected a dict of options, got {options!r}; pass one such as "
+            f"{{'floor': 0.1}}."
+        )
+    plain = {key: getattr(value, "tolist", lambda v=value: v)() for key, value in options.items()}
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gruforecast.foundations.checks import check_integer, check_number
-from gruforecast.training.optimizers import make_from_registry
+from gruforecast.foundations.registry import make
 
 
 class Progress(NamedTuple):
@@ -21,6 +21,8 @@ class Progress(NamedTuple):
 @dataclass
 class Schedule:
     """The learning rate stays as it is; base of the others."""
+
+    depends_on_total: ClassVar[bool] = False  # on how many steps the whole run has
 
     def relative_rate(self, at: Progress) -> float:
         """What the learning rate is multiplied with."""
@@ -62,6 +64,7 @@ class Exponential(Schedule):
 class Cosine(Schedule):
     """Half a cosine from 1 to ``floor`` over all steps."""
 
+    depends_on_total = True
     floor: float = 0.0
 
     def __post_init__(self) -> None:
@@ -75,6 +78,7 @@ class Cosine(Schedule):
 class OneCycle(Schedule):
     """Up from ``start`` to 1 during ``warm_up`` of all steps, then down to ``floor``."""
 
+    depends_on_total = True
     warm_up: float = 0.3
     start: float = 0.04
     floor: float = 1e-4
@@ -136,5 +140,5 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 def make_schedule(name: str, **options: Any) -> Schedule:
     """The schedule of that name with its options."""
-    schedule: Schedule = make_from_registry("learning_rate_schedule", name, SCHEDULES, options)
+    schedule: Schedule = make("learning_rate_schedule", name, SCHEDULES, options)
     return schedule

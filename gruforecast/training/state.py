@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from gruforecast.network import Network
-from gruforecast.training.optimizers import Optimizer
+from gruforecast.network import Network, Specification
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.schedules import Schedule
 
@@ -19,6 +18,7 @@ class TrainingState:
     """Weights, optimiser, schedule and curves after some epochs; a copy of it is a checkpoint."""
 
     options: TrainingOptions
+    specification: Specification
     flat: np.ndarray  # (P,) the weights, shared with the network while it trains
     arrays: np.ndarray  # (n, P) of the optimiser
     schedule: Schedule
@@ -33,11 +33,10 @@ class TrainingState:
     waited: int = 0
 
     @classmethod
-    def start(
-        cls, network: Network, options: TrainingOptions, optimizer: Optimizer, schedule: Schedule
-    ) -> TrainingState:
-        arrays = np.zeros((optimizer.n_arrays, network.flat.size), network.flat.dtype)
-        return cls(options, network.flat, arrays, schedule)
+    def start(cls, network: Network, options: TrainingOptions) -> TrainingState:
+        n_arrays = options.make_optimizer().n_arrays
+        arrays = np.zeros((n_arrays, network.flat.size), network.flat.dtype)
+        return cls(options, network.specification, network.flat, arrays, options.make_schedule())
 
     def checkpoint(self) -> TrainingState:
         """A copy that shares nothing; it can be pickled and passed to ``resume_from``."""
@@ -45,23 +44,31 @@ class TrainingState:
 
     def resume(self, network: Network, options: TrainingOptions) -> TrainingState:
         """A copy of this checkpoint whose weights are those of the network."""
-        if self.flat.shape != network.flat.shape or self.flat.dtype != network.flat.dtype:
-            raise ValueError(
-                f"resume_from: expected a checkpoint of {network.flat.size} parameters of "
-                f"{network.flat.dtype}, got {self.flat.size} of {self.flat.dtype}; "
-                f"use the network that it was made with."
-            )
+        for name in (f.name for f in fields(Specification)):
+            wanted, got = (getattr(s, name) for s in (network.specification, self.specification))
+            if wanted != got:
+                raise ValueError(
+                    f"resume_from: expected a checkpoint of a network with {name}={wanted!r}, "
+                    f"got {got!r}; use the network that it was made with."
+                )
         if changed := self.options.differences(options):
             name = changed[0]
             raise ValueError(
                 f"resume_from: expected the options of the checkpoint, got {name}="
                 f"{getattr(options, name)!r} where it has {getattr(self.options, name)!r}; "
-                f"keep all but max_epochs and patience."
+                f"keep it."
             )
         state = self.checkpoint()
         network.flat[...] = state.flat
         state.flat, state.options = network.flat, options
         return state
+
+    def why_stop(self) -> str | None:
+        """The reason to stop before another epoch, if there is one."""
+        patience = self.options.patience
+        if patience is not None and self.waited >= patience:
+            return "early_stopping"
+        return "max_epochs" if self.epoch >= self.options.max_epochs else None
 
     def record(self, loss: float, validation_loss: float | None) -> None:
         """Note the losses of an epoch and remember the best weights."""
@@ -85,12 +92,12 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What a callback is told after every epoch; it stops the run by returning True."""
+    """What a callback is told after every epoch; only returning True stops the run."""
 
     epoch: int  # from 1
     loss: float
     validation_loss: float | None
-    learning_rate: float
+    learning_rate: float  # of the last step
     gradient_norm: float  # largest of the epoch, before clipping by norm
     state: TrainingState  # its checkpoint() is a place to go on from
 
@@ -100,6 +107,7 @@ class TrainingResult:
     """How a run went. The network holds the best weights on the validation set, or the last.
 
     ``stopping_reason`` is "max_epochs", "early_stopping", "callback" or "not_finite".
+    ``checkpoint`` is the run after its last complete epoch.
     """
 
     n_epochs: int
@@ -113,11 +121,11 @@ class TrainingResult:
     @classmethod
     def of(cls, state: TrainingState, reason: str) -> TrainingResult:
         return cls(
-            state.epoch,
-            list(state.loss_curve),
-            list(state.validation_curve),
-            state.best_epoch,
-            state.best_loss,
-            reason,
-            state.checkpoint(),
+            n_epochs=state.epoch,
+            loss_curve=list(state.loss_curve),
+            validation_curve=list(state.validation_curve),
+            best_epoch=state.best_epoch,
+            best_loss=state.best_loss,
+            stopping_reason=reason,
+            checkpoint=state.checkpoint(),
         )

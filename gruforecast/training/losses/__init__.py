@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_array, check_choice, check_number
+from gruforecast.foundations.checks import check_array, check_number
+from gruforecast.foundations.registry import make
 from gruforecast.training.losses import likelihood, regression
 from gruforecast.training.losses.base import Loss
 
@@ -32,17 +33,17 @@ def _quantile(quantiles: Sequence[float] = MEDIAN_AND_TAILS) -> Loss:
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {
-    "squared_error": partial(Loss, "squared_error", regression.squared_error),
-    "absolute_error": partial(Loss, "absolute_error", regression.absolute_error),
+    "squared_error": lambda: Loss("squared_error", regression.squared_error),
+    "absolute_error": lambda: Loss("absolute_error", regression.absolute_error),
     "huber": _huber,
     "quantile": _quantile,
-    "gaussian": partial(Loss, "gaussian", likelihood.gaussian, 2, likelihood.gaussian_parameters),
-    "student_t": partial(
-        Loss, "student_t", likelihood.student_t, 3, likelihood.student_t_parameters
+    "gaussian": lambda: Loss("gaussian", likelihood.gaussian, 2, likelihood.gaussian_parameters),
+    "student_t": lambda: Loss(
+        "student_t", likelihood.student_t, 3, likelihood.student_t_parameters
     ),
-    "poisson": partial(Loss, "poisson", likelihood.poisson, transform=np.exp, low=0.0),
-    "cross_entropy": partial(
-        Loss, "cross_entropy", likelihood.cross_entropy, 0, likelihood.class_probabilities, low=0.0
+    "poisson": lambda: Loss("poisson", likelihood.poisson, transform=np.exp, low=0.0),
+    "cross_entropy": lambda: Loss(
+        "cross_entropy", likelihood.cross_entropy, 0, likelihood.class_probabilities, low=0.0
     ),
 }
 
@@ -56,13 +57,15 @@ def make_loss(name: str, **options: object) -> Loss:
     >>> make_loss("quantile", quantiles=(0.05, 0.5, 0.95)).width
     3
     """
-    allowed = {"huber": {"delta"}, "quantile": {"quantiles"}}.get(name, set())
-    make = LOSSES[check_choice("loss", name, LOSSES)]
-    for option in options:
-        if option not in allowed:
-            known = ", ".join(sorted(allowed)) or "no options"
-            raise TypeError(f"loss {name!r}: expected {known}, got {option!r}; drop it.")
-    return make(**options)
+    loss: Loss = make("loss", name, LOSSES, options)
+    return loss
 
 
-__all__ = ["LOSSES", "Loss", "make_loss"]
+def as_loss(loss: Loss | str) -> Loss:
+    """A loss, or the name of one whose options are the usual ones."""
+    if isinstance(loss, Loss):
+        return loss
+    return make_loss(loss)
+
+
+__all__ = ["LOSSES", "Loss", "as_loss", "make_loss"]
