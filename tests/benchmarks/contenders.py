@@ -74,21 +74,18 @@ def gruforecast_step(w: Workload, threads: int) -> Iterator[Step]:
     """The step that ``train`` takes for every batch, in the surroundings that it sets up."""
     from gruforecast.foundations.threads import Workers, single_threaded_blas
     from gruforecast.network import Network, Specification, Windows
-    from gruforecast.training import Dataset, TrainingOptions, TrainingState, make_loss
+    from gruforecast.training import Dataset, TrainingOptions, TrainingState
     from gruforecast.training.gradients import BatchGradients
     from gruforecast.training.loop import _Run
-    from gruforecast.training.optimizers import make_optimizer
-    from gruforecast.training.schedules import make_schedule
 
     series, targets = make_data(w)
     data = Dataset(Windows(series, np.arange(len(targets)), w.steps), targets)
     network = Network(Specification(n_features=w.features, hidden_size=w.hidden), seed=0)
     options = TrainingOptions(batch_size=w.batch, clip_norm=1.0)
-    optimizer = make_optimizer(options.optimizer)
-    state = TrainingState.start(network, options, optimizer, make_schedule("constant"))
+    state = TrainingState.start(network, options)
     with single_threaded_blas(), Workers(threads) as workers:
-        gradients = BatchGradients(network, make_loss(options.loss), w.batch, workers)
-        run = _Run(network, data, options, optimizer, gradients, state)
+        gradients = BatchGradients(network, options.make_loss(), w.batch, workers)
+        run = _Run(network, data, options, gradients, state)
         batches = itertools.cycle(enumerate(run._batches()))
 
         def step() -> float:
