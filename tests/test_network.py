@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gruforecast.network import Network, Specification, Windows
-from gruforecast.training import make_loss
+from gruforecast.training import Dataset, make_loss
 from tests import reference
 from tests.helpers import small_network, wavy_series
 
@@ -125,3 +125,25 @@ def test_a_float32_network_stays_in_float32():
         windows = Windows(wavy_series(30), np.arange(20), 5)
         assert network.predict(windows).dtype == np.float32
         assert network.encode(windows, every_step=True).dtype == np.float32
+
+
+def test_what_is_masked_may_hold_anything():
+    x = np.random.default_rng(0).standard_normal((3, 4, 1))
+    lengths = [4, 2, 0]
+    network = small_network()
+    expected = network.predict(Windows.from_array(x, lengths=lengths, dtype="float64"))
+    x[1, :2], x[2] = np.nan, np.inf
+    found = network.predict(Windows.from_array(x, lengths=lengths, dtype=np.float64))
+    np.testing.assert_array_equal(found, expected)
+    x[1, 2] = np.nan
+    with pytest.raises(ValueError, match="finite in float64, got nan"):
+        Windows.from_array(x, lengths=lengths, dtype="float64")
+
+
+def test_representations_say_what_there_is():
+    network = small_network()
+    windows = Windows(wavy_series(30), np.arange(20), 5)
+    assert "hidden_size=8" in repr(network)
+    assert "257 parameters" in repr(network)
+    assert repr(windows) == "Windows(20 of up to 5 steps, series of 30 rows x 1 features, float32)"
+    assert repr(Dataset(windows, np.zeros(20))) == f"Dataset({windows}, 1 targets)"

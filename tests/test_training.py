@@ -323,11 +323,40 @@ def test_reports_tell_callbacks_what_happened():
     np.testing.assert_allclose([r.learning_rate for r in reports], of_last_steps)
 
 
-def test_only_true_stops_the_run():
+@pytest.mark.parametrize(("wish", "n_epochs"), [(True, 1), (np.True_, 1), (0.5, 2), (None, 2)])
+def test_only_true_stops_the_run(wish, n_epochs):
     data = next_row_data(n_rows=40)
     options = TrainingOptions(max_epochs=2)
-    result = train(small_network(), data, options, callbacks=[lambda report: report.loss])
-    assert result.n_epochs == 2
+    result = train(small_network(), data, options, callbacks=[lambda report: wish])
+    assert result.n_epochs == n_epochs
+
+
+def test_an_exception_leaves_the_best_weights():
+    data, validation = next_row_data(n_rows=80), next_row_data(n_rows=60, seed=9)
+    best, losses = [], []
+
+    def interrupt(report):
+        losses.append(report.validation_loss)
+        if report.validation_loss == min(losses):
+            best[:] = [report.state.flat.copy()]
+        elif report.epoch > 5:
+            raise KeyboardInterrupt
+
+    network = small_network()
+    options = TrainingOptions(max_epochs=500, learning_rate=0.3, batch_size=16)
+    with pytest.raises(KeyboardInterrupt):
+        train(network, data, options, validation=validation, callbacks=[interrupt])
+    np.testing.assert_array_equal(network.flat, best[0])
+
+
+@pytest.mark.parametrize("first_validated", [True, False])
+def test_validation_begins_and_ends_with_a_run(first_validated):
+    data = next_row_data(n_rows=60)
+    sets = (data, None) if first_validated else (None, data)
+    options = TrainingOptions(max_epochs=1)
+    checkpoint = train(small_network(), data, options, validation=sets[0]).checkpoint
+    with pytest.raises(ValueError, match="expected validation as in the run of the checkpoint"):
+        train(small_network(), data, options, validation=sets[1], resume_from=checkpoint)
 
 
 def test_windows_are_never_materialised():

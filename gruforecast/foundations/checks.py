@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import numbers
@@ -22,7 +23,9 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 def closest(value: Any, known: Iterable[str]) -> str:
     """A question for the name that was probably meant, or nothing."""
-    near = difflib.get_close_matches(value, list(known), n=1) if isinstance(value, str) else []
+    if not isinstance(value, str):
+        return ""
+    near = difflib.get_close_matches(value.lower(), list(known), n=1)
     return f"did you mean {near[0]!r}?" if near else ""
 
 
@@ -59,10 +62,19 @@ def check_number(
     below = number < high if open_high else number <= high
     if math.isfinite(number) and above and below:
         return number
-    interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+    closing = ")" if open_high or math.isinf(high) else "]"
+    interval = f"{'(' if open_low else '['}{low:g}, {high:g}{closing}"
     raise ValueError(
         f"{name}: expected a finite number in {interval}, got {value}; choose one inside."
     )
+
+
+def check_precision(value: Any) -> str:
+    """The name of a precision that kernels know, given as a name or as NumPy's dtype."""
+    if value is not None:  # which NumPy takes for float64
+        with contextlib.suppress(TypeError):
+            value = np.dtype(value).name
+    return check_choice("dtype", value, ("float32", "float64"))
 
 
 def check_flag(name: str, value: Any) -> bool:

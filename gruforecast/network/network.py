@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_integer
+from gruforecast.foundations.checks import check_array, check_integer, check_type
 from gruforecast.foundations.threads import available_threads, single_threaded_blas
 from gruforecast.network import inference
 from gruforecast.network.parameters import Layout, NetworkWeights, initialise
@@ -45,12 +45,19 @@ class Network:
         seed: int = 0,
         gate_bias: Mapping[str, float] | None = None,
     ) -> None:
+        advice = "pass Specification(n_features=...)"
+        check_type("specification", specification, Specification, advice)
+        if gate_bias is not None:
+            check_type("gate_bias", gate_bias, Mapping, "pass a dict such as {'z': -1.0}")
         self.specification = specification
         self.layout = Layout(specification)
         self._flat = np.zeros(self.layout.size, specification.numpy_dtype)
         rng = np.random.default_rng(check_integer("seed", seed, low=0))
         with single_threaded_blas():
             initialise(self.layout, self.flat, rng, gate_bias)
+
+    def __repr__(self) -> str:
+        return f"Network({self.specification}, {self._flat.size} parameters)"
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs: the rest is made anew."""
@@ -67,7 +74,8 @@ class Network:
 
     @flat.setter
     def flat(self, values: np.ndarray) -> None:
-        self._flat[...] = values
+        shape, dtype = self._flat.shape, self._flat.dtype
+        self._flat[...] = check_array("flat", values, shape=shape, dtype=dtype)
 
     @property
     def weights(self) -> Mapping[str, np.ndarray]:

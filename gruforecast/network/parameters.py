@@ -170,7 +170,7 @@ def initialise(
                 f"gate_bias: expected gates of the {cell.name} ({', '.join(cell.gates)}), "
                 f"got {gate!r}; use one of these letters."
             )
-        check_number(f"gate_bias[{gate!r}]", value)
+        check_number(f"gate_bias[{gate!r}]", value, low=-1e3, high=1e3)
     for name, view in layout.views(flat).items():
         kind = name.rsplit(".", 1)[1]
         if kind in ("gain_x", "gain_h"):

@@ -10,13 +10,11 @@ import numpy as np
 
 from gruforecast.cells import Cell, get_cell
 from gruforecast.foundations.checks import (
-    check_choice,
     check_flag,
     check_integer,
     check_number,
+    check_precision,
 )
-
-DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Specification:
         checked["dense_sizes"] = tuple(
             check_integer(f"dense_sizes[{at}]", size, low=1) for at, size in enumerate(sizes)
         )
-        check_choice("dtype", self.dtype, DTYPES)
+        checked["dtype"] = check_precision(self.dtype)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

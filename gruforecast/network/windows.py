@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_array, check_choice, check_integer
+from gruforecast.foundations.checks import check_array, check_integer, check_precision
 from gruforecast.foundations.jit import kernel
-from gruforecast.network.specification import DTYPES
 
 
 class Windows:
@@ -20,7 +19,7 @@ class Windows:
     Parameters
     ----------
     series : array (rows, F)
-        Shared, not copied, when it is contiguous and of the dtype asked for.
+        Finite in every row. Shared, not copied, when it is contiguous and of the dtype asked for.
     starts : array of int (N,)
         First row of each window.
     n_steps : int
@@ -52,7 +51,7 @@ class Windows:
         initial_state: Any = None,
         dtype: str = "float32",
     ) -> None:
-        check_choice("dtype", dtype, DTYPES)
+        dtype = check_precision(dtype)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
         self.n_steps = check_integer("n_steps", n_steps, low=1)
         self.starts = _own_indices("starts", starts)
@@ -60,7 +59,7 @@ class Windows:
             self.lengths = np.full(len(self.starts), self.n_steps, np.int64)
         else:
             self.lengths = _own_indices("lengths", lengths)
-        self._check_lengths()
+        _check_lengths(self.lengths, len(self.starts), self.n_steps)
         self._check_inside()
         self.initial_state = None
         if initial_state is not None:
@@ -75,20 +74,31 @@ class Windows:
     ) -> Windows:
         """Windows that the caller already holds as an array (N, T, F).
 
-        With ``lengths`` the last rows of each window count, the ones before are masked.
+        With ``lengths`` the last rows of each window count; the ones before are masked and may
+        hold anything.
         """
-        check_choice("dtype", dtype, DTYPES)
-        x = check_array("x", x, shape=("n_windows", "n_steps", "n_features"), dtype=dtype)
+        dtype = check_precision(dtype)
+        shape = ("n_windows", "n_steps", "n_features")
+        x = check_array("x", x, shape=shape, dtype=dtype, finite=lengths is None)
         n_windows, n_steps, n_features = x.shape
-        series = x.reshape(n_windows * n_steps, n_features)
         starts = np.arange(n_windows) * n_steps
-        whole = cls(series, starts, n_steps, initial_state=initial_state, dtype=dtype)
-        if lengths is None:
-            return whole
-        whole.lengths = _own_indices("lengths", lengths)
-        whole._check_lengths()
-        whole.starts = starts + whole.first
-        return whole
+        if lengths is not None:
+            lengths = _own_indices("lengths", lengths)
+            _check_lengths(lengths, n_windows, n_steps)
+            masked = np.arange(n_steps) < n_steps - lengths[:, None]
+            x = np.where(masked[:, :, None], x.dtype.type(0), x)
+            starts = starts + n_steps - lengths
+        series = x.reshape(n_windows * n_steps, n_features)
+        return cls(
+            series, starts, n_steps, lengths=lengths, initial_state=initial_state, dtype=dtype
+        )
+
+    def __repr__(self) -> str:
+        rows, columns = self.series.shape
+        return (
+            f"Windows({len(self)} of up to {self.n_steps} steps, series of {rows} rows x "
+            f"{columns} features, {self.series.dtype})"
+        )
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -102,20 +112,6 @@ class Windows:
         """The first step of each window that is not masked."""
         return self.n_steps - self.lengths
 
-    def _check_lengths(self) -> None:
-        if self.lengths.shape != self.starts.shape:
-            raise ValueError(
-                f"lengths: expected one per window, shape {self.starts.shape}, got "
-                f"{self.lengths.shape}; pass as many lengths as starts."
-            )
-        bad = (self.lengths < 0) | (self.lengths > self.n_steps)
-        if bad.any():
-            at = int(np.argmax(bad))
-            raise ValueError(
-                f"lengths: expected 0 to n_steps={self.n_steps}, got {self.lengths[at]} for "
-                f"window {at}; shorten it or raise n_steps."
-            )
-
     def _check_inside(self) -> None:
         rows = len(self.series)
         bad = (self.starts < 0) | (self.starts > rows - self.lengths)  # a sum could overflow
@@ -125,6 +121,21 @@ class Windows:
                 f"starts: expected windows inside the {rows} rows of the series, got window {at} "
                 f"from row {self.starts[at]} with {self.lengths[at]} rows; move or shorten it."
             )
+
+
+def _check_lengths(lengths: np.ndarray, n_windows: int, n_steps: int) -> None:
+    if lengths.shape != (n_windows,):
+        raise ValueError(
+            f"lengths: expected one per window, shape {(n_windows,)}, got {lengths.shape}; "
+            f"pass as many lengths as windows."
+        )
+    bad = (lengths < 0) | (lengths > n_steps)
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise ValueError(
+            f"lengths: expected 0 to n_steps={n_steps}, got {lengths[at]} for window {at}; "
+            f"shorten it or raise n_steps."
+        )
 
 
 def _own_indices(name: str, value: Any) -> np.ndarray:

@@ -3,13 +3,14 @@
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.gradients import loss_and_gradients
 from gruforecast.training.loop import NotFiniteWarning, evaluate, train
-from gruforecast.training.losses import make_loss
+from gruforecast.training.losses import Loss, make_loss
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
 
 __all__ = [
     "Dataset",
     "EpochReport",
+    "Loss",
     "NotFiniteWarning",
     "TrainingOptions",
     "TrainingResult",

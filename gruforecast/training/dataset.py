@@ -39,14 +39,15 @@ class Dataset:
         n, dtype = len(windows), windows.series.dtype
         self.windows = windows
         shape = (n,) if np.ndim(targets) == 1 else (n, "n_targets")
-        targets = check_array("targets", targets, shape=shape, dtype=dtype, finite=False)
-        self.targets = targets.reshape(n, -1).copy()
-        if np.isinf(self.targets).any():
-            at = int(np.argwhere(np.isinf(self.targets))[0, 0])
+        given = np.asanyarray(targets)
+        targets = check_array("targets", given, shape=shape, dtype=dtype, finite=False)
+        if np.isinf(targets).any():
+            where = tuple(int(i) for i in np.argwhere(np.isinf(targets))[0])
             raise ValueError(
-                f"targets: expected finite numbers or NaN for missing ones, got infinity in "
-                f"row {at}; correct it."
+                f"targets: expected numbers that are finite in {dtype}, or NaN for missing ones, "
+                f"got {given[where]} in row {where[0]}; correct or scale it."
             )
+        self.targets = targets.reshape(n, -1).copy()
         if weights is None:
             self.weights = np.ones(n, dtype)
         else:
@@ -62,6 +63,9 @@ class Dataset:
                 "targets: expected at least one that is not missing and has a weight above 0, "
                 "got none; pass more rows."
             )
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.windows}, {self.targets.shape[1]} targets)"
 
     def __len__(self) -> int:
         return len(self.windows)

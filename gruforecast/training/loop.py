@@ -44,8 +44,8 @@ def train(
     """Train a network in place.
 
     The result has the same bits for any number of threads. With a validation set the best
-    weights come back; when the loss is no longer finite, the last weights with a finite loss do,
-    with a ``NotFiniteWarning``.
+    weights come back, also after an exception; when the loss is no longer finite, the last weights
+    with a finite loss do, with a ``NotFiniteWarning``.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def train(
     if resume_from is None:
         state = TrainingState.start(network, options)
     else:
-        state = resume_from.resume(network, options)
+        state = resume_from.resume(network, options, validated=validation is not None)
     threads = resolve_threads(n_threads)
     batch_size = min(options.batch_size, len(data))
     n_workers = min(threads, count_lanes(network.specification.hidden_size, batch_size))
@@ -93,7 +93,7 @@ def train(
             while (reason := state.why_stop()) is None:
                 report = run.epoch(validation, threads)
                 wishes = [callback(report) for callback in callbacks]
-                if any(wish is True for wish in wishes):
+                if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):
                     reason = "callback"
                     break
         except _NotFinite as problem:
@@ -101,10 +101,11 @@ def train(
             kept = "last finite" if state.best_flat is None else "best"
             message = f"{problem}; training stopped and the {kept} weights come back: {ADVICE}"
             warnings.warn(message, NotFiniteWarning, stacklevel=2)
-    result = TrainingResult.of(state, reason)
-    if state.best_flat is not None:
-        network.flat = state.best_flat
-    return result
+        finally:
+            checkpoint = state.checkpoint()
+            if state.best_flat is not None:
+                network.flat = state.best_flat
+    return TrainingResult.of(checkpoint, reason)
 
 
 def _check_arguments(

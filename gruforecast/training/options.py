@@ -21,12 +21,17 @@ class TrainingOptions:
     ----------
     loss : str
         squared_error, absolute_error, huber, quantile, gaussian, student_t, poisson or
-        cross_entropy; with ``loss_options`` (``delta``, ``quantiles``).
+        cross_entropy; ``loss_options`` are ``delta`` (huber) and ``quantiles``.
     optimizer : str
-        sgd, rmsprop, adagrad, adam or adamw; with ``optimizer_options``.
+        sgd, rmsprop, adagrad, adam or adamw; ``optimizer_options`` are ``momentum`` and
+        ``nesterov`` (sgd), ``decay`` (rmsprop), ``beta1`` and ``beta2`` (adam, adamw) and
+        ``epsilon`` (all but sgd).
     learning_rate : float
     learning_rate_schedule : str
-        constant, step, exponential, cosine, one_cycle or plateau; with ``schedule_options``.
+        constant, step, exponential, cosine, one_cycle or plateau; ``schedule_options`` are
+        ``step_epochs`` and ``factor`` (step), ``factor`` (exponential), ``floor`` (cosine),
+        ``warm_up``, ``start`` and ``floor`` (one_cycle), ``factor``, ``patience`` and ``tol``
+        (plateau).
     batch_size : int
         Windows of a step.
     max_epochs : int
@@ -118,9 +123,6 @@ class TrainingOptions:
 def _plain_options(name: str, options: Any) -> dict[str, Any]:
     """A copy whose sequences are tuples, so that two of them can be compared."""
     if not isinstance(options, Mapping):
-        raise TypeError(
-            f"{name}: expected a dict of options, got {options!r}; pass one such as "
-            f"{{'floor': 0.1}}."
-        )
+        raise TypeError(f"{name}: expected a dict of options, got {options!r}; pass {{}} for none.")
     plain = {key: getattr(value, "tolist", lambda v=value: v)() for key, value in options.items()}
     return {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}

@@ -13,7 +13,7 @@ from gruforecast.training.options import TrainingOptions
 from gruforecast.training.schedules import Schedule
 
 
-@dataclass
+@dataclass(eq=False)
 class TrainingState:
     """Weights, optimiser, schedule and curves after some epochs; a copy of it is a checkpoint."""
 
@@ -42,8 +42,16 @@ class TrainingState:
         """A copy that shares nothing; it can be pickled and passed to ``resume_from``."""
         return copy.deepcopy(self)
 
-    def resume(self, network: Network, options: TrainingOptions) -> TrainingState:
+    def resume(
+        self, network: Network, options: TrainingOptions, *, validated: bool
+    ) -> TrainingState:
         """A copy of this checkpoint whose weights are those of the network."""
+        if self.epoch and validated != bool(self.validation_curve):
+            has, wants = ("no", "one") if validated else ("a", "none")
+            raise ValueError(
+                f"resume_from: expected validation as in the run of the checkpoint, got {wants} "
+                f"where it has {has} validation set; pass the same data."
+            )
         for name in (f.name for f in fields(Specification)):
             wanted, got = (getattr(s, name) for s in (network.specification, self.specification))
             if wanted != got:
@@ -99,7 +107,7 @@ class EpochReport:
     validation_loss: float | None
     learning_rate: float  # of the last step
     gradient_norm: float  # largest of the epoch, before clipping by norm
-    state: TrainingState  # its checkpoint() is a place to go on from
+    state: TrainingState  # of the run as it goes on; state.checkpoint() is a copy to keep
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ class TrainingResult:
 
     @classmethod
     def of(cls, state: TrainingState, reason: str) -> TrainingResult:
+        """From a checkpoint of the run."""
         return cls(
             n_epochs=state.epoch,
             loss_curve=list(state.loss_curve),
@@ -127,5 +136,5 @@ class TrainingResult:
             best_epoch=state.best_epoch,
             best_loss=state.best_loss,
             stopping_reason=reason,
-            checkpoint=state.checkpoint(),
+            checkpoint=state,
         )

@@ -26,7 +26,8 @@ def _quantile(quantiles: Sequence[float] = MEDIAN_AND_TAILS) -> Loss:
         check_number("quantiles", value, low=0.0, high=1.0, open_low=True, open_high=True)
     if (np.diff(wanted) <= 0).any():
         raise ValueError(
-            f"quantiles: expected rising values, got {tuple(wanted)}; sort them and drop doubles."
+            f"quantiles: expected rising values, got {tuple(wanted.tolist())}; "
+            f"sort them and drop doubles."
         )
     transform = partial(regression.sorted_quantiles, n_quantiles=len(wanted))
     return Loss("quantile", regression.quantile, len(wanted), transform, wanted)
