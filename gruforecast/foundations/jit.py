@@ -1,8 +1,9 @@
 """How kernels are compiled: the one place where Numba's options and the disk cache are set.
 
-``@kernel`` compiles a module-level function; ``@kernel_overload(f)`` gives ``f`` an
-implementation chosen by the types of its arguments. Kernels are serial and release the GIL:
-parallel work runs on the package's own threads (``foundations.threads``).
+``@kernel`` compiles a module-level function that Python calls, ``@brief_kernel`` one that takes a
+few microseconds, ``@part`` one that only kernels call; ``@kernel_overload(f)`` gives ``f`` an
+implementation chosen by the types of its arguments. Kernels are serial and release the GIL, but
+for the brief ones: parallel work runs on the package's own threads (``foundations.threads``).
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ OPTIONS: dict[str, Any] = {
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a module-level function lazily, keeping the machine code on disk."""
     dispatcher = njit(**OPTIONS)(function)
+    dispatcher._cache = DiskCache(function)
+    return dispatcher
+
+
+def brief_kernel(function: Callable[..., Any]) -> Any:
+    """A kernel of a few microseconds: it keeps the GIL, as waiting to get it back takes longer."""
+    dispatcher = njit(**{**OPTIONS, "nogil": False})(function)
     dispatcher._cache = DiskCache(function)
     return dispatcher
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.foundations.checks import check_array, check_integer, check_precision
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import brief_kernel
 
 
 class Windows:
@@ -162,7 +162,7 @@ def check_windows(value: Any) -> Windows:
     )
 
 
-@kernel
+@brief_kernel
 def gather(series, base, first, out):
     """out (T, N, F): step t of window i is row base[i] + t, zeros while t < first[i]."""
     for t in range(out.shape[0]):

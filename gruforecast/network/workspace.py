@@ -60,6 +60,7 @@ class Recurrence:
             held=buffer(2, n_windows, size),
         )
         self.start, self.end = (n_steps, 0) if reverse else (0, n_steps)
+        self.starts_from_zeros = True
         h = self.trace.h
         self.states = h[:-1] if reverse else h[1:]  # (T, N, H) after each step
         self.last = h[self.end]  # (N, H)
@@ -68,6 +69,9 @@ class Recurrence:
 
     def set_initial(self, state: np.ndarray | None) -> None:
         """Start from state (N, state size), or from zeros."""
+        if state is None and self.starts_from_zeros:
+            return  # the passes never write to the first slot
+        self.starts_from_zeros = state is None
         size = self.d_h.shape[1]
         self.trace.h[self.start] = 0.0 if state is None else state[:, :size]
         if self.trace.c is not None:
@@ -127,6 +131,8 @@ class Workspace:
         self.values = [np.zeros((n_windows, width), dtype) for width in widths]
         self.d_values = [np.zeros((n_windows, width), dtype) for width in widths]
         self.inputs: list[list[Inputs]] = []
+        if not spec.bidirectional:  # the head reads and writes where the last layer does
+            self.values[0], self.d_values[0] = self.layers[-1][0].last, self.layers[-1][0].d_h
 
     @property
     def raw(self) -> np.ndarray:
@@ -166,7 +172,8 @@ class Workspace:
             self.inputs.append(of_layer)
             if layer < spec.num_layers - 1:
                 x = self._join(layer, shard)
-        np.concatenate([r.last for r in self.layers[-1]], axis=1, out=self.values[0])
+        if spec.bidirectional:
+            np.concatenate([r.last for r in self.layers[-1]], axis=1, out=self.values[0])
 
     def forward(
         self, weights: NetworkWeights, shard: Shard, projected: list[np.ndarray] | None = None
@@ -221,7 +228,8 @@ class Workspace:
         recurrence, size = self.layers[layer][d], self.spec.hidden_size
         columns = slice(d * size, (d + 1) * size)
         if layer == self.spec.num_layers - 1:
-            recurrence.d_h[...] = self.d_values[0][:, columns]
+            if self.spec.bidirectional:
+                recurrence.d_h[...] = self.d_values[0][:, columns]
             return None
         recurrence.d_h[...] = 0.0
         if self.spec.n_directions == 1:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.foundations.checks import check_array
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import brief_kernel
 from gruforecast.network import Windows
 from gruforecast.network.windows import check_windows
 
@@ -71,7 +71,7 @@ class Dataset:
         return len(self.windows)
 
 
-@kernel
+@brief_kernel
 def total_weight(targets, weights):
     """Sum of the weights of all targets (N, k) that are not missing."""
     total = 0.0

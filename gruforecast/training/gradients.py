@@ -23,14 +23,16 @@ MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same o
 SHARED_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
 
 
-def shard_size(hidden_size: int) -> int:
-    """Windows of a shard: their activations of a step fit the nearest caches."""
-    return 32 if hidden_size < 128 else 16
+def shard_size(hidden_size: int, batch_size: int) -> int:
+    """Windows of a shard: activations that fit the nearest caches, and shards for many threads."""
+    if hidden_size >= 128:
+        return 16
+    return 64 if hidden_size < 64 and batch_size >= 512 else 32
 
 
 def count_lanes(hidden_size: int, batch_size: int) -> int:
     """Gradient slots of a batch, and so the threads that can work on it."""
-    return min(MAX_LANES, -(-batch_size // shard_size(hidden_size)))
+    return min(MAX_LANES, -(-batch_size // shard_size(hidden_size, batch_size)))
 
 
 class BatchGradients:
@@ -39,7 +41,7 @@ class BatchGradients:
     def __init__(self, network: Network, loss: Loss, batch_size: int, workers: Workers) -> None:
         spec = network.specification
         self.network, self.loss, self.workers = network, loss, workers
-        self.shard_size = shard_size(spec.hidden_size)
+        self.shard_size = shard_size(spec.hidden_size, batch_size)
         n_lanes = count_lanes(spec.hidden_size, batch_size)
         self.weights = network.bound_weights()
         self.lanes = np.zeros((n_lanes, network.layout.size), spec.numpy_dtype)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import softmax
 
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import brief_kernel
 from gruforecast.foundations.mathematics import digamma, softplus
 
 MIN_SCALE = 1e-4  # keeps the density bounded when the data can be fitted exactly
@@ -15,7 +15,7 @@ MIN_DEGREES = 2.0  # keeps the variance finite
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@kernel
+@brief_kernel
 def gaussian(raw, targets, weights, options, scale, d_raw):
     """Columns 2j, 2j+1: mean, s; deviation = softplus(s) + MIN_SCALE."""
     total = 0.0
@@ -35,7 +35,7 @@ def gaussian(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def student_t(raw, targets, weights, options, scale, d_raw):
     """Columns 3j, 3j+1, 3j+2: mean, s, v; degrees = softplus(v) + MIN_DEGREES."""
     total = 0.0
@@ -68,7 +68,7 @@ def student_t(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def poisson(raw, targets, weights, options, scale, d_raw):
     """The output is the logarithm of the rate; terms without it are left out."""
     total = 0.0
@@ -83,7 +83,7 @@ def poisson(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def cross_entropy(raw, targets, weights, options, scale, d_raw):
     """One output per class; the one target is the number of the class."""
     n_classes = raw.shape[1]

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from gruforecast.foundations.jit import kernel
+from gruforecast.foundations.jit import brief_kernel
 
 
-@kernel
+@brief_kernel
 def squared_error(raw, targets, weights, options, scale, d_raw):
     """e^2."""
     total = 0.0
@@ -23,7 +23,7 @@ def squared_error(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def absolute_error(raw, targets, weights, options, scale, d_raw):
     """|e|."""
     total = 0.0
@@ -37,7 +37,7 @@ def absolute_error(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def huber(raw, targets, weights, options, scale, d_raw):
     """e^2 / 2 up to delta = options[0], then delta (|e| - delta / 2)."""
     delta = options[0]
@@ -56,7 +56,7 @@ def huber(raw, targets, weights, options, scale, d_raw):
     return total
 
 
-@kernel
+@brief_kernel
 def quantile(raw, targets, weights, options, scale, d_raw):
     """Pinball loss, averaged over the quantiles in options; column j Q + q is quantile q of j."""
     n_quantiles = options.size
