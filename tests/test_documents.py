@@ -36,3 +36,8 @@ def test_the_example_beats_the_floors(capsys):
 def test_links_inside_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nothing_is_left_to_fill_in(page):
+    assert not re.search(r"\b[A-Z]{4,}(TABLE|TEXT)\b|TODO|TBD", page.read_text())
