@@ -125,8 +125,8 @@ class Workspace:
         self.is_joined = spec.bidirectional or (keep and spec.dropout > 0)
         self.joined = [np.zeros(joint, dtype) for _ in gaps] if self.is_joined else []
         self.d_joined = [np.zeros(joint, dtype) for _ in gaps] if keep else []
-        states = (n_steps, n_windows, size)
-        self.d_states = [np.zeros(states, dtype) for _ in range(spec.n_directions)] if keep else []
+        halves = range(2 if keep and spec.bidirectional and gaps else 0)
+        self.d_states = [np.zeros((n_steps, n_windows, size), dtype) for _ in halves]
         widths = [spec.encoding_size, *spec.dense_sizes, spec.n_outputs]
         self.values = [np.zeros((n_windows, width), dtype) for width in widths]
         self.d_values = [np.zeros((n_windows, width), dtype) for width in widths]

@@ -167,7 +167,7 @@ class _Run:
         self.last_finite = network.flat.copy()  # the loss was finite with these weights
         self.n_batches = -(-len(data) // options.batch_size)
         self.norm = self.rate = 0.0  # of the last step
-        self.epoch_start = state.checkpoint()
+        self.epoch_start = state  # a checkpoint as soon as an epoch begins
 
     def epoch(self, validation: Dataset | None, n_threads: int) -> EpochReport:
         """One pass over the data, scored on the validation set."""
