@@ -59,6 +59,23 @@ def cell_step(
     return n + z * (h_prev - n), c_prev
 
 
+def embedded(parameters: Mapping[str, Array], x: Array) -> Array:
+    """x (T, N, F), category numbers last, -> numeric columns, then the row of each table.
+
+    A number below zero reads as zeros.
+    """
+    tables = [value for name, value in parameters.items() if name.startswith("embedding")]
+    n_numeric = x.shape[2] - len(tables)
+    parts = [x[:, :, :n_numeric]]
+    for k, table in enumerate(tables):
+        looked_up = np.zeros((*x.shape[:2], table.shape[1]))
+        for t, i in np.ndindex(x.shape[:2]):
+            if x[t, i, n_numeric + k] >= 0:
+                looked_up[t, i] = table[int(x[t, i, n_numeric + k])]
+        parts.append(looked_up)
+    return np.concatenate(parts, axis=2)
+
+
 def network_forward(
     parameters: Mapping[str, Array],
     x: Array,

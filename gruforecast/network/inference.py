@@ -16,6 +16,7 @@ from gruforecast.cells.options import normalise
 from gruforecast.foundations.blas import ROW_TILE, multiply
 from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
+from gruforecast.network.embedding import embed
 from gruforecast.network.parameters import NetworkWeights
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows
@@ -106,6 +107,9 @@ def _project(
     """What the first layer reads of each row of the stretch (G, rows, H), for each direction."""
     x = np.zeros((_rounded(len(stretch.rows)), spec.n_features), spec.numpy_dtype)
     x[: len(stretch.rows)] = windows.series[stretch.rows]
+    if spec.embeddings:  # rows are the steps of one long window
+        rows, x = x, np.empty((len(x), spec.input_size), spec.numpy_dtype)
+        embed(rows[:, None], np.zeros(1, np.int64), weights.embeddings, x[:, None])
     shape = (spec.cell_type.n_gates, len(x), spec.hidden_size)
     results = []
     for part in weights.layers[0]:

@@ -11,6 +11,7 @@ import numpy as np
 from gruforecast.foundations.checks import check_array, check_integer, check_type
 from gruforecast.foundations.threads import available_threads, single_threaded_blas
 from gruforecast.network import inference
+from gruforecast.network.embedding import check_categories
 from gruforecast.network.parameters import Layout, NetworkWeights, initialise
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows, check_windows
@@ -118,6 +119,7 @@ class Network:
                 f"windows: expected a series of {spec.dtype}, got {windows.series.dtype}; "
                 f"pass dtype={spec.dtype!r} to Windows."
             )
+        check_categories(windows.series, spec.embeddings)
         if windows.initial_state is not None:
             expected = (spec.num_layers * spec.n_directions, len(windows), spec.state_size)
             if windows.initial_state.shape != expected:

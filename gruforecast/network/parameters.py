@@ -42,6 +42,7 @@ class NetworkWeights(NamedTuple):
 
     layers: list[list[Weights]]  # [layer][direction]
     dense: list[DenseWeights]  # hidden dense layers, then the head
+    embeddings: list[np.ndarray]  # (C, E) a table for each column of categories
 
 
 def direction_prefix(layer: int, direction: int) -> str:
@@ -51,6 +52,8 @@ def direction_prefix(layer: int, direction: int) -> str:
 def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
     cell, size = spec.cell_type, spec.hidden_size
     width = cell.n_gates * size
+    for k, shape in enumerate(spec.embeddings):
+        yield f"embedding{k}.w", shape
     for layer in range(spec.num_layers):
         for direction in range(spec.n_directions):
             prefix = direction_prefix(layer, direction)
@@ -123,7 +126,8 @@ class Layout:
             DenseWeights(views[f"{n}.w"], views[f"{n}.b"], transposed(views[f"{n}.w"]))
             for n in _dense_names(spec)
         ]
-        return NetworkWeights(layers, dense)
+        tables = [views[f"embedding{k}.w"] for k in range(len(spec.embeddings))]
+        return NetworkWeights(layers, dense, tables)
 
     def load(self, flat: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Copy named arrays into the flat vector; all names must be there and no other."""
@@ -159,6 +163,8 @@ def initialise(
 ) -> None:
     """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
 
+    Embeddings start uniform with variance 1.
+
     ``gate_bias`` maps the letter of a gate to the value its bias starts with; by default the
     cell's own choice: 1 for the LSTM's forget gate, 0 elsewhere.
     """
@@ -184,6 +190,9 @@ def initialise(
         elif kind == "w_h":
             for at in range(0, view.shape[1], size):
                 view[:, at : at + size] = _orthogonal(size, rng)
+        elif name.startswith("embedding"):
+            # As scaled numeric columns: the weights behind take inputs of variance 1 for granted.
+            view[...] = rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), view.shape)
         else:
             block = size if kind == "w_x" else view.shape[1]
             limit = np.sqrt(6.0 / (view.shape[0] + block))

@@ -24,7 +24,7 @@ class Specification:
     Parameters
     ----------
     n_features : int
-        Width of a row of the series.
+        Width of a row of the series, columns of categories included.
     n_outputs : int
         Width of the head; a loss may need several outputs per target.
     cell : {"gru", "lstm", "rnn"}
@@ -42,6 +42,10 @@ class Specification:
         Share of the state that the recurrent product does not see, one mask per window.
     dense_sizes : tuple of int
         Hidden layers (with relu) between the last state and the head.
+    embeddings : tuple of (n_categories, size)
+        One pair for each of the last columns of a row, which hold category numbers from 0: in
+        place of a number the first layer reads ``size`` learned values. A negative number means
+        none and reads as zeros.
     dtype : {"float32", "float64"}
     """
 
@@ -56,6 +60,7 @@ class Specification:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     dense_sizes: Sequence[int] = ()
+    embeddings: Sequence[tuple[int, int]] = ()
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -77,6 +82,7 @@ class Specification:
         checked["dense_sizes"] = tuple(
             check_integer(f"dense_sizes[{at}]", size, low=1) for at, size in enumerate(sizes)
         )
+        checked["embeddings"] = _check_embeddings(self.embeddings, checked["n_features"])
         checked["dtype"] = check_precision(self.dtype)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -103,6 +109,42 @@ class Specification:
     def numpy_dtype(self) -> np.dtype:
         return np.dtype(self.dtype)
 
+    @property
+    def n_numeric(self) -> int:
+        """Columns of the series before those of categories."""
+        return self.n_features - len(self.embeddings)
+
+    @property
+    def input_size(self) -> int:
+        """Width of what the first layer reads: numeric columns and looked-up values."""
+        return self.n_numeric + sum(size for _, size in self.embeddings)
+
     def layer_width(self, layer: int) -> int:
         """Width of what a layer reads."""
-        return self.n_features if layer == 0 else self.encoding_size
+        return self.input_size if layer == 0 else self.encoding_size
+
+
+def _check_embeddings(value: Any, n_features: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of whole numbers, at most one for each column of the series."""
+    advice = "pass a tuple of pairs such as ((7, 3),)."
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(
+            f"embeddings: expected a sequence of (n_categories, size), got {value!r}; {advice}"
+        )
+    for k, pair in enumerate(value):
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise TypeError(
+                f"embeddings[{k}]: expected a pair (n_categories, size), got {pair!r}; {advice}"
+            )
+    if len(value) > n_features:
+        raise ValueError(
+            f"embeddings: expected at most n_features={n_features}, one for each of the last "
+            f"columns, got {len(value)}; count their columns in n_features."
+        )
+    return tuple(
+        (
+            check_integer(f"embeddings[{k}] n_categories", n_categories, low=1),
+            check_integer(f"embeddings[{k}] size", size, low=1),
+        )
+        for k, (n_categories, size) in enumerate(value)
+    )

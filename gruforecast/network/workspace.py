@@ -1,6 +1,6 @@
 """The passes of a shard: buffers that one worker reuses, and the order of the layers.
 
-N windows of a shard, T steps, F features, H hidden, L layers, D directions.
+N windows of a shard, T steps, F columns, I inputs, H hidden, L layers, D directions.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from gruforecast.cells.base import Gradients, Inputs, Trace, Weights
 from gruforecast.foundations.blas import ROW_TILE
 from gruforecast.foundations.random import derive_key, dropout, dropout_mask
 from gruforecast.network.dense import dense_backward, dense_forward
+from gruforecast.network.embedding import embed, embed_backward
 from gruforecast.network.parameters import NetworkWeights
 from gruforecast.network.specification import Specification
 
@@ -114,7 +115,11 @@ class Workspace:
         dtype, size = spec.numpy_dtype, spec.hidden_size
         gaps = range(spec.num_layers - 1)
         joint = (n_steps, n_windows, spec.encoding_size)
-        self.x = np.zeros((n_steps, n_windows, spec.n_features) if keep else (0, 0, 0), dtype)
+        self.x = np.zeros((n_steps, n_windows, spec.input_size) if keep else (0, 0, 0), dtype)
+        self.rows, self.d_x = self.x, None  # (T, N, F) of the series, (T, N, I) gradient
+        if keep and spec.embeddings:
+            self.rows = np.zeros((n_steps, n_windows, spec.n_features), dtype)
+            self.d_x = np.zeros_like(self.x)
         self.layers = [
             [
                 Recurrence(spec, n_windows, n_steps, reverse=d == 1, keep=keep or layer > 0)
@@ -147,8 +152,10 @@ class Workspace:
     def encode(
         self, weights: NetworkWeights, shard: Shard, projected: list[np.ndarray] | None = None
     ) -> None:
-        """Recurrent layers on self.x, or on projected rows of the series, one per direction."""
+        """Recurrent layers on self.rows, or on projected rows of the series, one per direction."""
         spec = self.spec
+        if spec.embeddings and projected is None:
+            embed(self.rows, shard.first, weights.embeddings, self.x)
         self.inputs = []
         x = self.x
         for layer, recurrences in enumerate(self.layers):
@@ -192,7 +199,10 @@ class Workspace:
         gradients: NetworkWeights,
         d_x: np.ndarray | None = None,
     ) -> None:
-        """From self.d_raw: adds to the gradients of the parameters and to d_x (T, N, F)."""
+        """From self.d_raw: adds to the gradients of the parameters and to zeros d_x (T, N, I)."""
+        if d_x is None and self.d_x is not None:
+            d_x = self.d_x
+            d_x[...] = 0.0
         for k in reversed(range(len(weights.dense))):
             relu = k < len(weights.dense) - 1
             of_layer, dense = gradients.dense[k], weights.dense[k]
@@ -214,6 +224,8 @@ class Workspace:
                 )
             if layer > 0:
                 self._drop(layer - 1, shard, d_below)  # type: ignore[arg-type]
+        if d_x is not None:
+            embed_backward(d_x, self.rows, shard.first, gradients.embeddings)
 
     def every_state(self) -> np.ndarray:
         """States of the last layer after every step (T, N, H*D), after ``encode``."""

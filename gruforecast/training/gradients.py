@@ -93,7 +93,9 @@ class BatchGradients:
         return found
 
     def _operations(self, n_windows: int, windows: Windows) -> float:
-        return 6.0 * n_windows * windows.n_steps * self.network.layout.size
+        tables = sum(n * size for n, size in self.network.specification.embeddings)
+        in_products = self.network.layout.size - tables
+        return 6.0 * n_windows * windows.n_steps * in_products
 
 
 def load_shard(
@@ -106,7 +108,7 @@ def load_shard(
     """Gather the windows of a shard into its workspace."""
     first = windows.n_steps - windows.lengths[members]
     base = windows.starts[members] - first
-    gather(windows.series, base, first, workspace.x)
+    gather(windows.series, base, first, workspace.rows)
     state = windows.initial_state
     return Shard(base, first, None if state is None else state[:, members], position, key)
 
@@ -143,7 +145,7 @@ class LossGradients(NamedTuple):
 
     loss: float
     weights: dict[str, np.ndarray]
-    inputs: np.ndarray  # (N, T, F) of every step of every window; zero where masked
+    inputs: np.ndarray  # (N, T, F) of every step of every window; zero where masked or a category
     initial_state: np.ndarray  # (layers * directions, N, state size)
 
 
@@ -174,10 +176,13 @@ def loss_and_gradients(
             raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
         )
         workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
+    n_numeric = network.specification.n_numeric
+    inputs = np.zeros((len(data), windows.n_steps, windows.n_features), d_x.dtype)
+    inputs[:, :, :n_numeric] = d_x[:, :, :n_numeric].swapaxes(0, 1)
     return LossGradients(
         value / total,
         network.layout.views(flat),
-        np.ascontiguousarray(d_x.swapaxes(0, 1)),
+        inputs,
         workspace.initial_gradient(),
     )
 
