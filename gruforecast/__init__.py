@@ -1,24 +1,34 @@
 """Forecast time series with gated recurrent networks, without a deep-learning framework.
 
-The engine's parts are ``gruforecast.network`` (what a network is) and ``gruforecast.training``
-(how it learns). Importing this package loads neither Numba nor pandas nor Matplotlib.
+``GRUForecaster``, ``GRUClassifier`` and ``GRUEncoder`` are scikit-learn estimators. The engine
+below them is ``gruforecast.network`` (what a network is) and ``gruforecast.training`` (how it
+learns). Importing this package loads none of Numba, scikit-learn, pandas and Matplotlib.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0.dev0"
 
 _MODULES = ("network", "training")
+_NAMES = {
+    "GRUClassifier": "estimators",
+    "GRUEncoder": "estimators",
+    "GRUForecaster": "estimators",
+    "make_supervised": "data.supervised",
+    "make_weather": "data.synthetic",
+}
 
-__all__ = ["__version__", *_MODULES]
+__all__ = ["__version__", *_MODULES, *_NAMES]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

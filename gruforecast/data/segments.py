@@ -1,0 +1,128 @@
+"""Which rows follow each other: the series that a table holds, and the order of their stamps."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+
+class Segments(NamedTuple):
+    """Rows sorted into series: those of series s are order[bounds[s]:bounds[s + 1]]."""
+
+    order: np.ndarray  # (n,) the caller's row numbers, series after series
+    bounds: np.ndarray  # (S + 1,)
+    names: list[Any]  # (S,) of the series; [None] where there is just one without a name
+
+    def parts(self) -> list[np.ndarray]:
+        """The caller's row numbers of each series."""
+        return [self.order[a:b] for a, b in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
+
+
+def find_segments(n_rows: int, groups: Any) -> Segments:
+    """Rows with the same group are one series, in the order in which they stand."""
+    if groups is None:
+        return Segments(np.arange(n_rows), np.array([0, n_rows]), [None])
+    if np.ndim(groups) != 1 or len(groups) != n_rows:
+        raise ValueError(
+            f"groups: expected one name of a series per row of X ({n_rows}), got an array of "
+            f"shape {np.shape(groups)}; pass one label per row."
+        )
+    codes, names = pd.factorize(pd.Series(groups).reset_index(drop=True))
+    if (codes < 0).any():
+        at = int(np.argmax(codes < 0))
+        raise ValueError(
+            f"groups: expected the name of a series in every row, got a missing one in row {at}; "
+            f"name it or drop the row."
+        )
+    order = np.argsort(codes, kind="stable")
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(names)))])
+    return Segments(order, bounds, list(names))
+
+
+def stamps_and_groups(X: Any, groups: Any) -> tuple[pd.Index | None, Any]:
+    """The stamps of the rows, if the index of X tells time or counts steps, and their series.
+
+    A MultiIndex is (series, time) unless groups are given. Row numbers of a table with groups
+    count the rows of all series together and tell nothing.
+    """
+    index = getattr(X, "index", None)
+    if not isinstance(index, pd.Index):
+        return None, groups
+    counts_all = groups is not None and not isinstance(index, pd.MultiIndex)
+    if isinstance(index, pd.MultiIndex):
+        if groups is None:
+            series = index.droplevel(-1)
+            groups = series.to_flat_index() if series.nlevels > 1 else series
+        index = index.get_level_values(-1)
+    tells_time = isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex))
+    counts = pd.api.types.is_integer_dtype(index.dtype) and not counts_all
+    return (index if tells_time or counts else None), groups
+
+
+def is_default(stamps: pd.Index) -> bool:
+    """Row numbers from 0, which pandas gives to a table that has no index of its own."""
+    return isinstance(stamps, pd.RangeIndex) and stamps.start == 0 and stamps.step == 1
+
+
+def check_order(stamps: pd.Index, name: Any = None) -> None:
+    """Stamps of one series that rise from row to row."""
+    if stamps.hasnans:
+        raise ValueError(
+            "index: expected a stamp in every row, got a missing one; "
+            "drop that row or reset the index."
+        )
+    later = stamps[1:] > stamps[:-1]
+    if later.all():
+        return
+    at = int(np.argmin(later))
+    what = "twice" if stamps[at + 1] == stamps[at] else f"after {stamps[at]}"
+    where = "" if name is None else f" in series {name!r}"
+    raise ValueError(
+        f"index: expected stamps that rise from row to row where lookback cuts windows, got "
+        f"{stamps[at + 1]} {what}{where}; sort by the index, drop doubles, or reset the index if "
+        f"it does not tell time."
+    )
+
+
+class Pace(NamedTuple):
+    """How far the stamps of a series lie apart."""
+
+    first: Any
+    last: Any
+    frequency: Any  # an offset of pandas; None where the index has none
+    largest_gap: Any  # between neighbours; None for a single row
+
+    @classmethod
+    def of(cls, stamps: pd.Index) -> Pace:
+        """The pace of stamps that rise."""
+        frequency = getattr(stamps, "freq", None)
+        if frequency is None and isinstance(stamps, pd.DatetimeIndex) and len(stamps) >= 3:
+            found = pd.infer_freq(stamps)
+            frequency = None if found is None else pd.tseries.frequencies.to_offset(found)
+        gap = None
+        if len(stamps) > 1 and not isinstance(stamps, pd.PeriodIndex):
+            gap = (stamps[1:] - stamps[:-1]).max()
+        return cls(stamps[0], stamps[-1], frequency, gap)
+
+    def is_followed_by(self, stamp: Any) -> bool:
+        """Whether a stamp comes directly after the last one.
+
+        Without a frequency it does when it is no further away than neighbours are.
+        """
+        if self.frequency is not None:
+            return bool(self.last + self.frequency == stamp)
+        if self.largest_gap is None:
+            return False
+        return bool(self.last < stamp <= self.last + self.largest_gap)
+
+    def check_kind(self, stamps: pd.Index) -> None:
+        """Stamps that can be compared with those of the training rows."""
+        try:
+            _ = stamps[0] < self.first
+        except TypeError:
+            raise ValueError(
+                f"index: expected stamps like those of the training rows ({self.first!r}), got "
+                f"{stamps[0]!r}; use the same type and time zone."
+            ) from None

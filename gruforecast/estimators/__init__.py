@@ -1,0 +1,7 @@
+"""Floor 4: estimators that scikit-learn knows how to use."""
+
+from gruforecast.estimators.classifier import GRUClassifier
+from gruforecast.estimators.encoder import GRUEncoder
+from gruforecast.estimators.forecaster import GRUForecaster
+
+__all__ = ["GRUClassifier", "GRUEncoder", "GRUForecaster"]

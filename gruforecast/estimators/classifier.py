@@ -1,0 +1,150 @@
+"""GRUClassifier: windows or sequences of tokens in, classes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+
+from gruforecast.estimators import parameters
+from gruforecast.estimators.base import RecurrentEstimator
+from gruforecast.estimators.documentation import document
+from gruforecast.estimators.rows import Samples, Steps
+from gruforecast.estimators.targets import Targets, check_length, number_labels, read_labels
+
+
+def _class_weight(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, Mapping) or value == "balanced":
+        return value
+    raise ValueError(
+        f"{name}: expected None, 'balanced' or a dict of class to weight, got {value!r}; "
+        f"choose one of them."
+    )
+
+
+@document
+@dataclass(kw_only=True, eq=False, repr=False)
+class GRUClassifier(ClassifierMixin, RecurrentEstimator):
+    """A recurrent network that tells classes apart.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced", optional
+        What rows of a class count; "balanced" makes all classes count the same.
+    embedding_size : int, optional
+        Take X for tokens (whole numbers, text), each of which gets a vector of so many learned
+        numbers; rows are sequences of any length. None: X holds numbers.
+    handle_unknown : {"error", "ignore"}, default "error"
+        What to do about a token that training has not seen; "ignore" reads zeros for it.
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : array
+        Sorted labels.
+    {attributes}
+
+    Examples
+    --------
+    >>> from gruforecast import GRUClassifier
+    >>> X = [["up", "up"], ["down"], ["up", "down", "down"], ["up"]] * 10
+    >>> y = ["rises", "falls", "falls", "rises"] * 10
+    >>> model = GRUClassifier(embedding_size=4, max_iter=30, random_state=0).fit(X, y)
+    >>> model.predict([["down", "up", "up"], ["down", "down"]]).tolist()
+    ['rises', 'falls']
+    """
+
+    class_weight: Any = None
+    embedding_size: int | None = None
+    handle_unknown: str = "error"
+
+    _rules: ClassVar[dict[str, parameters.Rule]] = (
+        parameters.SHARED | parameters.TOKENS | {"class_weight": _class_weight}
+    )
+
+    def fit(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
+    ) -> GRUClassifier:
+        """Learn the classes y of rows of X.
+
+        Parameters
+        ----------
+        X : array or DataFrame (n, F), array (n, steps, F), or with ``embedding_size`` tokens
+            Tokens (whole numbers, text) come as an array (n, steps) in which None, NaN or
+            negative numbers fill up shorter sequences, or as a list of sequences.
+        y : array or Series (n,)
+            Labels of any type; a missing one does not train.
+        sample_weight : array (n,), optional
+        groups : array (n,), optional
+            The series that a row belongs to, when there is a lookback.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, groups, one_epoch=False)
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        classes: Any = None,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> GRUClassifier:
+        """Learn one epoch more, from these rows.
+
+        The first call on a new estimator learns scales and tokens from its rows, and needs all
+        ``classes`` that will come unless they are all among its labels.
+        """
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight: expected None or a dict with partial_fit, got 'balanced'; pass the "
+                "weights that sklearn.utils.class_weight.compute_class_weight finds for all rows."
+            )
+        self._fit(X, y, sample_weight, groups, one_epoch=True, classes=classes)
+        return self
+
+    def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
+        """The likeliest class of every row."""
+        raw = self._raw(X, groups)
+        return np.asarray(self.classes_[np.argmax(raw, axis=1)])
+
+    def predict_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
+        """Probability of every class (n, classes), in the order of ``classes_``."""
+        return np.asarray(softmax(self._raw(X, groups), axis=1))
+
+    def predict_log_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
+        """Logarithm of ``predict_proba``."""
+        return np.asarray(log_softmax(self._raw(X, groups), axis=1))
+
+    def decision_function(self, X: Any, *, groups: Any = None) -> np.ndarray:
+        """Outputs of the head (n, classes); of two classes the second minus the first (n,)."""
+        raw = self._raw(X, groups)
+        return np.asarray(raw[:, 1] - raw[:, 0]) if raw.shape[1] == 2 else raw
+
+    def _read_targets(
+        self, y: Any, rows: Samples | Steps, settings: Any, reset: bool, classes: Any
+    ) -> Targets:
+        labels, missing = read_labels(y, self)
+        check_length(labels, rows.n)
+        if reset:
+            self.classes_ = np.unique(labels[~missing] if classes is None else classes)
+        codes = number_labels(labels, missing, self.classes_)
+        weights = np.zeros(len(labels))
+        weights[~missing] = compute_sample_weight(settings.class_weight, labels[~missing])
+        strata = np.where(missing, 0, codes).astype(np.int64)
+        return Targets(
+            codes[:, None],
+            "cross_entropy",
+            n_outputs=len(self.classes_),
+            weights=weights,
+            strata=strata if isinstance(rows, Samples) else None,
+        )

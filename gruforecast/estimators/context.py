@@ -1,0 +1,104 @@
+"""What a fitted estimator keeps of its training rows, so that the rows after them start warm."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gruforecast.data.segments import Pace
+
+if TYPE_CHECKING:
+    from gruforecast.estimators.rows import Material, Steps
+
+HEAD_ROWS = 64  # enough to tell the training rows from others that begin alike
+
+
+class TruncatedHistoryWarning(UserWarning):
+    """Rows were predicted from less history than lookback asks for."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of one training series."""
+
+    rows: np.ndarray  # (up to lookback - 1, width) as the network reads them
+    newest: np.ndarray  # (F,) what its last row leaves behind: the newest values
+    since: np.ndarray  # (F,) and the steps since they were observed
+    head: np.ndarray  # (up to HEAD_ROWS, F) its first rows as the caller gave them
+    pace: Pace | None  # of its stamps
+
+
+@dataclass(frozen=True)
+class Context:
+    """The tails of all training series by name, and the rule that says when they are used."""
+
+    rule: str  # "auto", "train" or "none"
+    tails: dict[Any, Tail]
+
+    def before(self, steps: Steps, *, warn: bool) -> list[Tail | None]:
+        """The tail to prepend to each series; one warning counts the rows that lack history."""
+        found, n_short = [], 0
+        for name, values, stamps in steps.series():
+            tail, is_complete = self._choose(name, values, stamps)
+            found.append(tail)
+            if not is_complete:
+                n_short += min(len(values), steps.lookback - 1)
+        if warn and n_short:
+            warnings.warn(
+                f"{n_short} of {steps.n} rows were predicted with truncated history (fewer than "
+                f"lookback={steps.lookback} rows), as they do not follow the training rows "
+                f"directly; pass the rows before them too, or context='none' if that is meant.",
+                TruncatedHistoryWarning,
+                stacklevel=5,
+            )
+        return found
+
+    def _choose(self, name: Any, values: np.ndarray, stamps: Any) -> tuple[Tail | None, bool]:
+        """The tail if it belongs before these rows; False if rows lack a history they should have.
+
+        Training rows themselves start where the training did: they lack none.
+        """
+        tail = self.tails.get(name)
+        if self.rule == "none":
+            return None, True
+        if tail is None:
+            return None, False
+        if self.rule == "train":
+            return tail, True
+        if stamps is None or tail.pace is None:
+            n = min(len(values), len(tail.head))
+            is_training = _same(values[:n], tail.head[:n])
+            return (None if is_training else tail), True
+        tail.pace.check_kind(stamps)
+        if tail.pace.is_followed_by(stamps[0]):
+            return tail, True
+        return None, bool(stamps[0] == tail.pace.first)
+
+    def after(self, steps: Steps, material: Material) -> Context:
+        """With the tails that these rows leave; series that do not go on keep theirs."""
+        tails = dict(self.tails)
+        for s, (name, values, stamps) in enumerate(steps.series()):
+            begin, end = material.bounds[s], material.bounds[s + 1]
+            pace = None if stamps is None else Pace.of(stamps)
+            head = values[:HEAD_ROWS].copy()
+            earlier = tails.get(name)
+            if earlier is not None:
+                head = earlier.head
+                if pace is not None and earlier.pace is not None:
+                    pace = pace._replace(first=earlier.pace.first)
+            tails[name] = Tail(
+                rows=material.series[max(begin, end - steps.lookback + 1) : end].copy(),
+                newest=material.carried.values[s],
+                since=material.carried.since[s],
+                head=head,
+                pace=pace,
+            )
+        return replace(self, tails=tails)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal entries, a missing one equal to a missing one."""
+    return bool(((a == b) | ((a != a) & (b != b))).all())

@@ -1,0 +1,100 @@
+"""What the docstrings of the three estimators have in common, written once."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+DEFAULTS = ("learning_rate", "learning_rate_schedule", "batch_size", "max_iter", "clip_norm")
+
+PARAMETERS = """\
+lookback : int, optional
+        None: every row is a window that is complete in itself, ``X (n, steps)`` of one feature or
+        ``X (n, steps, F)``, oldest step first. A number: rows are consecutive steps, and the
+        window of a row is the row itself and up to ``lookback - 1`` rows before it.
+    context : {"auto", "train", "none"}, default "auto"
+        With a lookback: whether the first rows of a new X see the last training rows as their
+        history. "auto": if X has an index of times (or of row numbers that do not start at 0),
+        when its first row follows the training rows directly, and a warning names the number of
+        rows with truncated history otherwise; without such an index, unless X begins with the
+        training rows themselves. "train" always, "none" never. Plain arrays from shuffled splits
+        cannot be told from rows that follow.
+    cell : {"gru", "lstm", "rnn"}, default "gru"
+    hidden_size : int, default 32
+    num_layers : int, default 1
+    bidirectional : bool, default False
+        Read each window backward in time, too.
+    reset_after : bool, default True
+        The GRU's reset gate multiplies after the recurrent product (PyTorch, cuDNN) or, if False,
+        before it (Cho 2014).
+    layer_norm : bool, default False
+    dropout, recurrent_dropout : float, default 0
+        Share of values dropped in training between layers, and in the recurrent product.
+    normalize : {"standard", "none"}, default "standard"
+        Centre and scale each feature (all steps of a window alike) and each column of a numeric
+        y with mean and deviation of the training rows; predictions come back in the units of y.
+    missing : {"mask", "ffill", "error"}, default "mask"
+        Missing values in X: carried forward, with an input more for each feature that lacks values
+        in training, the steps since its newest value ("mask"); carried forward ("ffill"); refused
+        ("error"). Leading steps of a window (n, steps, F) without any value are no part of it.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd", "adagrad"}, default "adam"
+    learning_rate : float, default {learning_rate}
+    learning_rate_schedule : {"constant", "step", "exponential", "cosine", "one_cycle", "plateau"}
+        Default "{learning_rate_schedule}".
+    momentum : float, default 0.9
+        Of sgd, in Nesterov's form.
+    batch_size : int, default {batch_size}
+        Windows of a step.
+    max_iter : int, default {max_iter}
+        Epochs: passes over the training rows.
+    clip_norm, clip_value : float, optional
+        Largest norm of the whole gradient (default {clip_norm}) and largest entry of it.
+    alpha : float, default 0
+        Strength of the penalty ``alpha * (l1_ratio * |w| + (1 - l1_ratio) / 2 * w^2)`` on all
+        matrices.
+    l1_ratio : float, default 0
+    early_stopping : bool, default False
+        Keep the chronological tail of each series for validation, without the training rows
+        whose targets may reach into it (as many as y has columns); stop when its loss no longer
+        falls, and keep the best weights.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 10
+        Epochs without a fall of more than ``tol`` after which to stop.
+    tol : float, default 1e-4
+    warm_start : bool, default False
+        ``fit`` goes on from the weights of the last fit, with its scales (and classes, and
+        tokens); optimiser, schedule and curves start anew.
+    n_jobs : int, optional
+        Threads; -1 is all. None: all, or one inside a worker of joblib. The result has the same
+        bits for any number.
+    dtype : {"float32", "float64"}, default "float32"
+        Of weights and states. Scales and results are float64.
+    random_state : int, RandomState or Generator, optional
+        Of starting weights, order and dropout.
+    verbose : int, default 0
+        Above 0 writes a line per epoch."""
+
+ATTRIBUTES = """\
+network_ : Network
+        The network; ``weights_`` are its parameters by name, as NumPy arrays.
+    n_iter_ : int
+        Epochs that were run.
+    loss_curve_, validation_loss_curve_ : list of float
+        Mean loss per epoch, in scaled units; the latter is None without validation.
+    best_loss_, best_iter_ : float, int
+        The best loss (of validation if there is one) and its epoch.
+    stopping_reason_ : str
+        "max_epochs", "early_stopping", "callback" or "not_finite".
+    n_features_in_, feature_names_in_ : int, array
+        Columns of X; features of a window (n, steps, F)."""
+
+
+def document(cls: Class) -> Class:
+    """Fill in the parts of a docstring that all estimators share, with their defaults."""
+    if cls.__doc__:  # python -OO has none
+        text = PARAMETERS
+        for name in DEFAULTS:
+            text = text.replace(f"{{{name}}}", str(getattr(cls, name)))
+        cls.__doc__ = cls.__doc__.replace("{parameters}", text).replace("{attributes}", ATTRIBUTES)
+    return cls

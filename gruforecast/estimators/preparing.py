@@ -1,0 +1,69 @@
+"""What is settled before training: which rows train, and what scales are learnt from them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from gruforecast.data.inputs import InputEncoder, MissingInNewColumnWarning
+from gruforecast.data.split import Split, chronological_tail
+from gruforecast.data.tokens import TokenEncoder
+from gruforecast.estimators.rows import Samples, Steps
+from gruforecast.estimators.targets import Targets
+
+
+def split_rows(
+    rows: Samples | Steps,
+    targets: Targets,
+    values: np.ndarray,
+    weights: np.ndarray,
+    settings: Any,
+    *,
+    validate: bool,
+) -> Split:
+    """Which rows train, which validate, and which scaling may look at."""
+    usable = ~np.isnan(values).all(axis=1) & (weights > 0)
+    if not usable.any():
+        raise ValueError(
+            "y: expected at least one row with a target that is not missing and a weight that is "
+            "not zero, got none; pass more rows."
+        )
+    if settings.early_stopping and validate:
+        fraction = settings.validation_fraction
+        if targets.strata is not None:
+            return chronological_tail(usable, targets.strata, fraction, reach=0)
+        return chronological_tail(usable, rows.codes, fraction, reach=values.shape[1])
+    everything = np.arange(rows.n)
+    return Split(np.flatnonzero(usable), everything[:0], everything)
+
+
+def fit_encoder(
+    values: np.ndarray, weights: np.ndarray | None, settings: Any
+) -> InputEncoder | TokenEncoder:
+    """Learn scales, columns that lack values, and tokens from values (n, F) of training rows."""
+    if getattr(settings, "embedding_size", None) is not None:
+        ignore = settings.handle_unknown == "ignore"
+        return TokenEncoder.fit(values, ignore_unknown=ignore, dtype=settings.dtype)
+    return InputEncoder.fit(
+        values,
+        weights,
+        scale=settings.normalize != "none",
+        mask=settings.missing == "mask",
+        dtype=settings.dtype,
+    )
+
+
+def warn_of_new_gaps(encoder: InputEncoder | TokenEncoder, values: np.ndarray) -> None:
+    """Columns that lacked no value in training have no input that tells the age of one."""
+    if not isinstance(encoder, InputEncoder):
+        return
+    new = encoder.newly_missing(values)
+    if len(new):
+        warnings.warn(
+            f"X lacks values in column {new[0]}, which lacked none in training; they are carried "
+            f"forward without the input that tells their age.",
+            MissingInNewColumnWarning,
+            stacklevel=5,
+        )

@@ -1,0 +1,155 @@
+"""Reading what the caller brings: windows that are complete, or rows that are steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array, validate_data
+
+from gruforecast.data.segments import (
+    check_order,
+    find_segments,
+    is_default,
+    stamps_and_groups,
+)
+from gruforecast.data.tokens import is_none
+from gruforecast.estimators.rows import Samples, Steps
+
+
+def read_steps(
+    estimator: Any, X: Any, groups: Any, lookback: int, *, reset: bool, missing: str, tokens: bool
+) -> Steps:
+    """Rows as steps, sorted into series whose stamps must rise."""
+    stamps, groups = stamps_and_groups(X, groups)
+    values = _read(estimator, X, reset=reset, missing=missing, tokens=tokens)
+    if values.ndim == 3:
+        raise ValueError(
+            f"X: expected rows that are consecutive steps (2-D) with lookback="
+            f"{lookback}, got windows of shape {values.shape}; set lookback=None, or "
+            f"pass the rows of the series."
+        )
+    segments = find_segments(len(values), groups)
+    if stamps is not None and is_default(stamps) and not reset:
+        stamps = None
+    of_series = []
+    for name, rows in zip(segments.names, segments.parts(), strict=True):
+        of_series.append(None if stamps is None else stamps[rows])
+        if stamps is not None:
+            check_order(stamps[rows], name)
+    return Steps(values[segments.order], segments, of_series, lookback)
+
+
+def read_samples(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) -> Samples:
+    """Rows as windows: (n, steps) of one feature, (n, steps, F), or sequences of tokens."""
+    if tokens and _is_ragged(X):
+        return _sequences(X)
+    values = _read(estimator, X, reset=reset, missing=missing, tokens=tokens)
+    if values.ndim == 2:
+        values = values[:, :, None]
+    n, n_steps, n_features = values.shape
+    if tokens:
+        return _sequences([window[~is_none(window[:, 0])] for window in values])
+    lengths = np.full(n, n_steps)
+    lacking = np.isnan(values).all(axis=2)
+    if lacking.any():  # steps before the first observation are no part of a window
+        lengths -= np.logical_and.accumulate(lacking, axis=1).sum(axis=1)
+    bounds = np.arange(n + 1) * n_steps
+    return Samples(values.reshape(n * n_steps, n_features), bounds, lengths)
+
+
+def _read(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) -> np.ndarray:
+    """The array (n, F) or (n, steps, F) of X, checked as scikit-learn does."""
+    kind: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
+    if tokens:
+        kind = {"dtype": None, "ensure_all_finite": False}
+    if _n_dimensions(X) == 3:
+        values = check_array(X, allow_nd=True, input_name="X", estimator=estimator, **kind)
+        _check_features(estimator, values.shape[2], reset=reset)
+    else:
+        values = validate_data(estimator, X, reset=reset, **kind)
+    if values.ndim == 3 and 0 in values.shape:
+        raise ValueError(
+            f"X: expected windows of at least one step and one feature, got shape {values.shape}; "
+            f"check how it was made."
+        )
+    if missing == "error" and not tokens and np.isnan(values).any():
+        where = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
+        raise ValueError(
+            f"X: expected no missing value with missing='error', got NaN at {where}; "
+            f"fill it, drop the row or set missing='mask'."
+        )
+    return np.asarray(values)
+
+
+def _n_dimensions(X: Any) -> int | None:
+    """Axes of X; None if it is no array yet and cannot be made one."""
+    if hasattr(X, "ndim"):
+        return int(X.ndim)
+    try:
+        return np.asarray(X).ndim
+    except ValueError:  # rows of different length
+        return None
+
+
+def _check_features(estimator: Any, n_features: int, *, reset: bool) -> None:
+    """Windows (n, steps, F) have as many features as those of the fit; steps may differ."""
+    if reset:
+        estimator.n_features_in_ = n_features
+        estimator.__dict__.pop("feature_names_in_", None)
+    elif n_features != estimator.n_features_in_:
+        raise ValueError(
+            f"X: expected windows of {estimator.n_features_in_} features as in fit, got "
+            f"{n_features}; X has {n_features} features along its last axis, use the same ones."
+        )
+
+
+def _is_ragged(X: Any) -> bool:
+    """Whether X is a list, an array or a Series of sequences rather than a table."""
+    if hasattr(X, "columns") or getattr(X, "ndim", 1) != 1 or isinstance(X, str):
+        return False
+    if not hasattr(X, "__len__") or not len(X):
+        return False
+    return all(isinstance(x, (Sequence, np.ndarray)) and not isinstance(x, str) for x in X)
+
+
+def _sequences(X: Any) -> Samples:
+    """Sequences of tokens, without what stands for none."""
+    parts = []
+    for number, sequence in enumerate(X):
+        tokens = np.asarray(sequence)
+        if tokens.ndim == 2 and tokens.shape[1] == 1:
+            tokens = tokens[:, 0]
+        if tokens.ndim != 1:
+            raise ValueError(
+                f"X: expected sequences of single tokens, got one of shape "
+                f"{np.shape(sequence)} in row {number}; pass one list of tokens per row."
+            )
+        parts.append(tokens[~is_none(tokens)])
+    lengths = np.array([len(part) for part in parts], np.int64)
+    if not lengths.any():
+        raise ValueError("X: expected at least one token, got none; check how it was made.")
+    values = np.concatenate([part for part in parts if len(part)])[:, None]
+    return Samples(values, np.concatenate([[0], np.cumsum(lengths)]), lengths)
+
+
+def read_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Weights of the rows (n,)."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight: expected one weight per row of X, shape ({n_rows},), got "
+            f"{weights.shape}; pass as many weights as rows."
+        )
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        raise ValueError(
+            f"sample_weight: expected values of at least 0, got {weights[at]} in row {at}; "
+            f"drop the row or weigh it 0."
+        )
+    return np.asarray(weights)

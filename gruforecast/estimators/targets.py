@@ -1,0 +1,93 @@
+"""Reading what is to be learnt: numbers or labels, row by row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d
+
+from gruforecast.data.inputs import Scaling
+
+
+class Targets(NamedTuple):
+    """What a network learns, row by row in the caller's order."""
+
+    values: np.ndarray  # (n, k); NaN does not train
+    loss: str
+    n_outputs: int  # of the network
+    weights: np.ndarray | float = 1.0  # (n,) beside the caller's own
+    strata: np.ndarray | None = None  # (n,) complete windows with the same one validate together
+    withheld: int = 0  # newest steps of each window that training does not read
+
+
+def read_numbers(y: Any, estimator: Any) -> np.ndarray:
+    """Targets (n, k) as numbers; NaN is missing."""
+    _check_given(y, estimator)
+    values = check_array(
+        y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan",
+        input_name="y", estimator=estimator,
+    )  # fmt: skip
+    if values.ndim not in (1, 2):
+        raise ValueError(f"y: expected shape (n,) or (n, k), got {values.shape}; reshape it.")
+    return np.asarray(values).reshape(len(values), -1)
+
+
+def read_labels(y: Any, estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (n,) and which of them are missing."""
+    _check_given(y, estimator)
+    labels = np.asarray(column_or_1d(y, warn=True))
+    missing = np.asarray(pd.isna(labels))
+    if missing.all():
+        raise ValueError("y: expected at least one label, got missing ones only; pass more rows.")
+    check_classification_targets(labels[~missing])
+    return labels, missing
+
+
+def number_labels(labels: np.ndarray, missing: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Numbers (n,) of labels among sorted classes; NaN where missing."""
+    codes = np.full(len(labels), np.nan)
+    known = labels[~missing]
+    at = np.clip(np.searchsorted(classes, known), 0, len(classes) - 1)
+    wrong = classes[at] != known
+    if wrong.any():
+        raise ValueError(
+            f"y: expected labels among {classes.tolist()}, got {known[np.argmax(wrong)]!r}; "
+            f"pass all classes to the first partial_fit, or fit anew."
+        )
+    codes[~missing] = at
+    return codes
+
+
+def check_length(values: np.ndarray, n_rows: int) -> None:
+    """As many targets as rows."""
+    if len(values) != n_rows:
+        raise ValueError(
+            f"y: expected one row per row of X ({n_rows}), got {len(values)}; align the two."
+        )
+
+
+def target_scaling(values: np.ndarray, weights: np.ndarray, loss: str, *, scale: bool) -> Scaling:
+    """The units in which targets (n, k) are learnt."""
+    if not scale or loss == "cross_entropy":
+        return Scaling.none(values.shape[1])
+    scaling = Scaling.standard(values, weights)
+    if loss == "poisson":  # counts keep their zero: they are measured in their mean
+        mean = np.where(scaling.center > 0, scaling.center, 1.0)
+        return Scaling(np.zeros_like(mean), mean)
+    if not np.isfinite(scaling.scale).all():
+        raise ValueError(
+            f"y: expected numbers whose spread is finite, got up to "
+            f"{np.nanmax(np.abs(values)):.3g}; scale or correct them."
+        )
+    return scaling
+
+
+def _check_given(y: Any, estimator: Any) -> None:
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            f"is None; expected one row of y per row of X."
+        )
