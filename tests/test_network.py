@@ -58,11 +58,12 @@ def test_starting_weights(cell, reset_after):
     assert 0.9 * limit < np.abs(weights["layer0.w_x"]).max() <= limit
     for gate in np.split(weights["layer0.w_h"], spec.cell_type.n_gates, axis=1):
         np.testing.assert_allclose(gate @ gate.T, np.eye(32), atol=1e-12)
-    forget = weights["layer0.b"].reshape(-1, 32)
-    expected = np.zeros_like(forget)
-    if cell == "lstm":
-        expected[1] = 1.0
-    np.testing.assert_array_equal(forget, expected)
+    biases = weights["layer0.b"].reshape(-1, 32)
+    expected = np.zeros_like(biases)
+    keeping = {"gru": 0, "lstm": 1}  # the gate that keeps the past
+    if cell in keeping:
+        expected[keeping[cell]] = 1.0
+    np.testing.assert_array_equal(biases, expected)
 
 
 def test_chosen_gate_biases():

@@ -220,5 +220,10 @@ def backward_before(inputs, weights, trace, gradients):
     project_backward(inputs.x, weights, trace, gradients)
 
 
-GRU_BEFORE = Cell("gru", "zrn", 1, True, False, forward_before, backward_before)
-GRU_AFTER = Cell("gru", "zrn", 1, True, True, forward_after, backward_after)
+KEEPING = {"z": 1.0}  # at the start a state lasts: gradients reach steps long past
+GRU_BEFORE = Cell(
+    "gru", "zrn", 1, True, False, forward_before, backward_before, gate_bias=KEEPING
+)  # fmt: skip
+GRU_AFTER = Cell(
+    "gru", "zrn", 1, True, True, forward_after, backward_after, gate_bias=KEEPING
+)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,8 +22,7 @@ class Scaling(NamedTuple):
     @classmethod
     def standard(cls, values: np.ndarray, weights: np.ndarray | None = None) -> Scaling:
         """Mean and deviation of each column of values (n, F), without what is missing."""
-        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value
+        with np.errstate(all="ignore"):  # a column without any value, or with huge ones
             scaler = StandardScaler().fit(values, sample_weight=weights)
         empty = np.isnan(values).all(axis=0)
         return cls(np.where(empty, 0.0, scaler.mean_), np.where(empty, 1.0, scaler.scale_))

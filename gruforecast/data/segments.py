@@ -92,30 +92,28 @@ class Pace(NamedTuple):
     first: Any
     last: Any
     frequency: Any  # an offset of pandas; None where the index has none
-    largest_gap: Any  # between neighbours; None for a single row
+    largest_gaps: tuple[Any, ...]  # between neighbours, by the clock of the world and of the wall
 
     @classmethod
     def of(cls, stamps: pd.Index) -> Pace:
         """The pace of stamps that rise."""
-        frequency = getattr(stamps, "freq", None)
-        if frequency is None and isinstance(stamps, pd.DatetimeIndex) and len(stamps) >= 3:
-            found = pd.infer_freq(stamps)
-            frequency = None if found is None else pd.tseries.frequencies.to_offset(found)
-        gap = None
+        gaps = []
         if len(stamps) > 1 and not isinstance(stamps, pd.PeriodIndex):
-            gap = (stamps[1:] - stamps[:-1]).max()
-        return cls(stamps[0], stamps[-1], frequency, gap)
+            gaps = [(clock[1:] - clock[:-1]).max() for clock in _clocks(stamps)]
+        return cls(stamps[0], stamps[-1], getattr(stamps, "freq", None), tuple(gaps))
 
     def is_followed_by(self, stamp: Any) -> bool:
         """Whether a stamp comes directly after the last one.
 
-        Without a frequency it does when it is no further away than neighbours are.
+        Without a frequency it does when it is no further away than neighbours are. In a zone that
+        switches to summer time days are of one length by the wall's clock, hours by the world's.
         """
         if self.frequency is not None:
             return bool(self.last + self.frequency == stamp)
-        if self.largest_gap is None:
+        if not stamp > self.last:
             return False
-        return bool(self.last < stamp <= self.last + self.largest_gap)
+        ends = zip(_clocks(self.last), _clocks(stamp), self.largest_gaps, strict=False)
+        return any(bool(after - before <= gap) for before, after, gap in ends)
 
     def check_kind(self, stamps: pd.Index) -> None:
         """Stamps that can be compared with those of the training rows."""
@@ -126,3 +124,10 @@ class Pace(NamedTuple):
                 f"index: expected stamps like those of the training rows ({self.first!r}), got "
                 f"{stamps[0]!r}; use the same type and time zone."
             ) from None
+
+
+def _clocks(stamps: Any) -> list[Any]:
+    """Stamps as they are and, if they have a time zone, as a clock on the wall shows them."""
+    if getattr(stamps, "tz", None) is None:
+        return [stamps]
+    return [stamps, stamps.tz_localize(None)]

@@ -55,7 +55,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
     clip_value: float | None = None
     alpha: float = 0.0
     l1_ratio: float = 0.0
-    early_stopping: bool = False
+    early_stopping: bool | str = "auto"
     validation_fraction: float = 0.1
     n_iter_no_change: int = 10
     tol: float = 1e-4
@@ -129,7 +129,10 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         validation = dataset(split.validation) if len(split.validation) else None
         self.network_, self._fitted = network, settings
         self._context: Context = rows.context(material, context)
-        options = parameters.training_options(settings, targets.loss, self._seed)
+        validated = validation is not None
+        options = parameters.training_options(
+            settings, targets.loss, self._seed, validated=validated
+        )
         if one_epoch:
             run = self._one_epoch(training, options)
         else:
@@ -137,7 +140,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         self._run = run.checkpoint if one_epoch else None
         self.n_iter_ = run.n_epochs
         self.loss_curve_ = run.loss_curve
-        self.validation_loss_curve_ = run.validation_curve if validation is not None else None
+        self.validation_loss_curve_ = run.validation_curve if validated else None
         self.best_loss_, self.best_iter_ = run.best_loss, run.best_epoch
         self.stopping_reason_ = run.stopping_reason
         return self
@@ -169,7 +172,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
             )
         earlier: TrainingState | None = getattr(self, "_run", None)
         done = 0 if earlier is None else earlier.epoch
-        options = replace(options, max_epochs=done + 1, patience=None)
+        options = replace(options, max_epochs=done + 1)
         if earlier is not None:
             kinds = ("optimizer", "learning_rate_schedule")
             if all(getattr(options, kind) == getattr(earlier.options, kind) for kind in kinds):

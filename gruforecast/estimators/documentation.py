@@ -54,10 +54,10 @@ lookback : int, optional
         Strength of the penalty ``alpha * (l1_ratio * |w| + (1 - l1_ratio) / 2 * w^2)`` on all
         matrices.
     l1_ratio : float, default 0
-    early_stopping : bool, default False
+    early_stopping : bool or "auto", default "auto"
         Keep the chronological tail of each series for validation, without the training rows
         whose targets may reach into it (as many as y has columns); stop when its loss no longer
-        falls, and keep the best weights.
+        falls, and keep the best weights. "auto": from 1000 rows that can train.
     validation_fraction : float, default 0.1
     n_iter_no_change : int, default 10
         Epochs without a fall of more than ``tol`` after which to stop.

@@ -191,14 +191,14 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
                 f"y: expected {self.n_outputs_} columns as before, got {values.shape[1]}; "
                 f"fit anew for another number."
             )
-        options = parameters.training_options(settings, settings.loss, 0)
+        options = parameters.training_options(settings, settings.loss)
         return Targets(values, settings.loss, options.make_loss().width * values.shape[1])
 
     def _parts(self, X: Any, groups: Any) -> np.ndarray:
         """What the loss says about each row in the units of y: (n, k) or (n, k, parts)."""
         raw = self._raw(X, groups)
         fitted, scaling = self._fitted, self._target_scaling
-        loss = parameters.training_options(fitted, fitted.loss, 0).make_loss()
+        loss = parameters.training_options(fitted, fitted.loss).make_loss()
         parts = loss.transform(raw)
         if fitted.loss == "quantile":
             return np.asarray(parts * scaling.scale[:, None] + scaling.center[:, None])

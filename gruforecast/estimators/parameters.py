@@ -44,6 +44,14 @@ def _jobs(name: str, value: Any) -> int:
     return check_integer(name, value, low=-available_threads())
 
 
+def _flag_or_auto(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value == "auto":
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ValueError(f"{name}: expected True, False or 'auto', got {value!r}; choose one of them.")
+
+
 def _random_state(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (np.random.RandomState, np.random.Generator)):
         return value
@@ -78,7 +86,7 @@ SHARED: dict[str, Rule] = {
     "clip_value": optional(_POSITIVE),
     "alpha": partial(check_number, low=0.0),
     "l1_ratio": _SHARE,
-    "early_stopping": check_flag,
+    "early_stopping": _flag_or_auto,
     "validation_fraction": partial(check_number, low=0.0, high=1.0, open_low=True, open_high=True),
     "n_iter_no_change": _COUNT,
     "tol": partial(check_number, low=0.0),
@@ -160,7 +168,9 @@ def specification(
     )
 
 
-def training_options(settings: SimpleNamespace, loss: str, seed: int) -> TrainingOptions:
+def training_options(
+    settings: SimpleNamespace, loss: str, seed: int = 0, *, validated: bool = False
+) -> TrainingOptions:
     """The run that the parameters ask for."""
     return TrainingOptions(
         loss=loss,
@@ -175,7 +185,7 @@ def training_options(settings: SimpleNamespace, loss: str, seed: int) -> Trainin
         clip_value=settings.clip_value,
         l1=settings.alpha * settings.l1_ratio,
         l2=settings.alpha * (1.0 - settings.l1_ratio),
-        patience=settings.n_iter_no_change if settings.early_stopping else None,
+        patience=settings.n_iter_no_change if validated else None,
         tol=settings.tol,
         seed=seed,
     )

@@ -13,6 +13,8 @@ from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets
 
+ENOUGH_TO_VALIDATE = 1000  # rows from which early_stopping="auto" keeps a part for validation
+
 
 def split_rows(
     rows: Samples | Steps,
@@ -30,7 +32,10 @@ def split_rows(
             "y: expected at least one row with a target that is not missing and a weight that is "
             "not zero, got none; pass more rows."
         )
-    if settings.early_stopping and validate:
+    wanted = settings.early_stopping
+    if wanted == "auto":
+        wanted = usable.sum() >= ENOUGH_TO_VALIDATE
+    if wanted and validate:
         fraction = settings.validation_fraction
         if targets.strata is not None:
             return chronological_tail(usable, targets.strata, fraction, reach=0)

@@ -163,10 +163,9 @@ def initialise(
 ) -> None:
     """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
 
-    Embeddings start uniform with variance 1.
-
-    ``gate_bias`` maps the letter of a gate to the value its bias starts with; by default the
-    cell's own choice: 1 for the LSTM's forget gate, 0 elsewhere.
+    Embeddings start uniform with variance 1. ``gate_bias`` maps the letter of a gate to the value
+    its bias starts with; by default the cell's own choice: 1 for the gate that keeps the past (z
+    of the GRU, f of the LSTM), 0 elsewhere.
     """
     cell, size = layout.spec.cell_type, layout.spec.hidden_size
     chosen = dict(cell.gate_bias if gate_bias is None else gate_bias)
