@@ -78,6 +78,8 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing != "error"
         tags.input_tags.three_d_array = self.lookback is None
+        tokens = getattr(self, "embedding_size", None) is not None
+        tags.input_tags.categorical = tags.input_tags.string = tokens
         tags.target_tags.required = True
         return tags
 

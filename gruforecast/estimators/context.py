@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gruforecast.data.segments import Pace
+from gruforecast.foundations.checks import warn_caller
 
 if TYPE_CHECKING:
     from gruforecast.estimators.rows import Material, Steps
@@ -47,12 +47,11 @@ class Context:
             if not is_complete:
                 n_short += min(len(values), steps.lookback - 1)
         if warn and n_short:
-            warnings.warn(
+            warn_caller(
                 f"{n_short} of {steps.n} rows were predicted with truncated history (fewer than "
                 f"lookback={steps.lookback} rows), as they do not follow the training rows "
                 f"directly; pass the rows before them too, or context='none' if that is meant.",
                 TruncatedHistoryWarning,
-                stacklevel=5,
             )
         return found
 

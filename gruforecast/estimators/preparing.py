@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from gruforecast.data.split import Split, chronological_tail
 from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets
+from gruforecast.foundations.checks import warn_caller
 
 ENOUGH_TO_VALIDATE = 1000  # rows from which early_stopping="auto" keeps a part for validation
 
@@ -66,9 +66,8 @@ def warn_of_new_gaps(encoder: InputEncoder | TokenEncoder, values: np.ndarray) -
         return
     new = encoder.newly_missing(values)
     if len(new):
-        warnings.warn(
+        warn_caller(
             f"X lacks values in column {new[0]}, which lacked none in training; they are carried "
             f"forward without the input that tells their age.",
             MissingInNewColumnWarning,
-            stacklevel=5,
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
 
-from gruforecast.foundations.checks import check_type
+from gruforecast.foundations.checks import check_type, warn_caller
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network
 from gruforecast.network.network import resolve_threads
@@ -100,7 +99,7 @@ def train(
             reason, state = "not_finite", run.epoch_start
             kept = "last finite" if state.best_flat is None else "best"
             message = f"{problem}; training stopped and the {kept} weights come back: {ADVICE}"
-            warnings.warn(message, NotFiniteWarning, stacklevel=2)
+            warn_caller(message, NotFiniteWarning)
         finally:
             checkpoint = state.checkpoint()
             if state.best_flat is not None:
