@@ -21,12 +21,12 @@ from gruforecast.estimators.callbacks import (
     write_line,
 )
 from gruforecast.estimators.context import Context
-from gruforecast.estimators.preparing import fit_encoder, split_rows, warn_of_new_gaps
+from gruforecast.estimators.preparing import State, check_endless, split_rows, warn_of_new_gaps
 from gruforecast.estimators.reading import read_samples, read_steps, read_weights
 from gruforecast.estimators.rows import Samples, Steps
-from gruforecast.estimators.targets import Targets, target_scaling
+from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
-from gruforecast.training import Dataset, TrainingOptions, TrainingState, train
+from gruforecast.training import Dataset, TrainingOptions, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -104,24 +104,21 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
     ) -> Any:
         """Learn all epochs from the start or, with ``one_epoch``, one epoch more."""
         settings = self._settings()
+        if one_epoch:
+            check_endless(settings)
         goes_on = hasattr(self, "network_") and (one_epoch or settings.warm_start)
         rows = self._read(X, groups, settings, reset=not goes_on)
         targets = self._read_targets(y, rows, settings, not goes_on, classes)
         weights = (read_weights(sample_weight, rows.n) * targets.weights)[rows.order]
         values = targets.values[rows.order]
         split = split_rows(rows, targets, values, weights, settings, validate=not one_epoch)
-        if not goes_on:
-            self._encoder = fit_encoder(*rows.for_scaling(split, weights), settings)
-            self._seed = parameters.draw_seed(settings.random_state)
-        context = self._context if goes_on and one_epoch else Context("auto", {})
-        material = rows.material(self._encoder, context, warn=False)
-        if not goes_on:
-            part, scale = split.training, settings.normalize != "none"
-            self._target_scaling = target_scaling(
-                values[part], weights[part], targets.loss, scale=scale
-            )
-        scaled = self._target_scaling.apply(values)
-        network = self._make_network(targets.n_outputs, settings, goes_on)
+        if goes_on:
+            state = replace(self._state, settings=settings)
+        else:
+            state = State.learn(rows, values, weights, split, targets.loss, settings)
+        context = state.context if one_epoch else Context.empty()
+        material = rows.material(state.encoder, context, warn=False)
+        scaled = state.target_scaling.apply(values)
 
         def dataset(numbers: np.ndarray) -> Dataset:
             windows = material.windows(numbers, settings.dtype, targets.withheld)
@@ -129,17 +126,16 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
 
         training = dataset(split.training)
         validation = dataset(split.validation) if len(split.validation) else None
-        self.network_, self._fitted = network, settings
-        self._context: Context = rows.context(material, context)
         validated = validation is not None
-        options = parameters.training_options(
-            settings, targets.loss, self._seed, validated=validated
-        )
+        options = parameters.training_options(settings, targets.loss, state.seed, validated)
+        network = self._make_network(state, targets.n_outputs, goes_on)
+        # From here on the estimator is fitted, so that callbacks can use it as it learns.
+        self.network_ = network
+        self._state: State = replace(state, context=rows.context(material, context))
         if one_epoch:
             run = self._one_epoch(training, options)
         else:
             run = self._all_epochs(training, validation, options, X, y, sample_weight)
-        self._run = run.checkpoint if one_epoch else None
         self.n_iter_ = run.n_epochs
         self.loss_curve_ = run.loss_curve
         self.validation_loss_curve_ = run.validation_curve if validated else None
@@ -157,42 +153,38 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         callbacks: list[Callable[..., Any]] = [task.epoch_done]
         if self.verbose:
             callbacks.insert(0, write_line)
+        n_threads = parameters.n_threads(self.n_jobs)
         run = train(
             self.network_, training, options, validation=validation, callbacks=callbacks,
-            n_threads=parameters.n_threads(self.n_jobs),
+            n_threads=n_threads,
         )  # fmt: skip
+        self._state = replace(self._state, run=None)
         task.done()
         return run
 
     def _one_epoch(self, training: Dataset, options: TrainingOptions) -> Any:
-        """One epoch more of a run that has no planned end; the optimiser goes on where it was."""
-        if options.make_schedule().depends_on_total:
-            raise ValueError(
-                f"learning_rate_schedule: expected one that needs no last epoch for partial_fit, "
-                f"got {options.learning_rate_schedule!r}; choose constant, step, exponential or "
-                f"plateau."
-            )
-        earlier: TrainingState | None = getattr(self, "_run", None)
+        """One epoch more of a run without a planned end; the optimiser goes on where it was."""
+        earlier = self._state.run
         done = 0 if earlier is None else earlier.epoch
-        options = replace(options, max_epochs=done + 1)
-        if earlier is not None:
-            kinds = ("optimizer", "learning_rate_schedule")
-            if all(getattr(options, kind) == getattr(earlier.options, kind) for kind in kinds):
-                earlier = replace(earlier, options=options, flat=self.network_.flat)
-            else:
-                earlier, options = None, replace(options, max_epochs=1)
+        if earlier is not None and earlier.options.is_like(options):
+            options = replace(options, max_epochs=done + 1)
+            earlier = replace(earlier, options=options, flat=self.network_.flat)
+        else:
+            earlier, options = None, replace(options, max_epochs=1)
         n_threads = parameters.n_threads(self.n_jobs)
-        return train(self.network_, training, options, resume_from=earlier, n_threads=n_threads)
+        run = train(self.network_, training, options, resume_from=earlier, n_threads=n_threads)
+        self._state = replace(self._state, run=run.checkpoint)
+        return run
 
-    def _make_network(self, n_outputs: int, settings: Any, goes_on: bool) -> Network:
+    def _make_network(self, state: State, n_outputs: int, goes_on: bool) -> Network:
         """A new network, or the one to go on with if the parameters still describe it."""
-        encoder = self._encoder
+        settings, encoder = state.settings, state.encoder
         tables = encoder.sizes if isinstance(encoder, TokenEncoder) else []
         spec = parameters.specification(
             settings, encoder.width, n_outputs, [(n, settings.embedding_size) for n in tables]
         )
         if not goes_on:
-            return Network(spec, seed=self._seed)
+            return Network(spec, seed=state.seed)
         for name in (f.name for f in fields(Specification)):
             before, now = (getattr(s, name) for s in (self.network_.specification, spec))
             if before != now:
@@ -220,12 +212,12 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         With ``n_steps`` shorter windows are filled up at their start.
         """
         check_is_fitted(self)
-        settings = SimpleNamespace(**vars(self._fitted))
+        settings = SimpleNamespace(**vars(self._state.settings))
         settings.context, settings.n_jobs = self.context, self.n_jobs
         parameters.check_parameters({"context": self.context, "n_jobs": self.n_jobs}, self._rules)
         rows = self._read(X, groups, settings, reset=False)
-        context = replace(self._context, rule=self.context)
-        material = rows.material(self._encoder, context, warn=True)
+        context = replace(self._state.context, rule=self.context)
+        material = rows.material(self._state.encoder, context, warn=True)
         if n_steps is not None:
             if n_steps < material.n_steps:
                 raise ValueError(
@@ -255,5 +247,5 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         else:
             rows = read_steps(self, X, groups, settings.lookback, **how)
         if not reset and settings.missing == "mask":
-            warn_of_new_gaps(self._encoder, rows.values)
+            warn_of_new_gaps(self._state.encoder, rows.values)
         return rows

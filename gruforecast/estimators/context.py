@@ -38,6 +38,11 @@ class Context:
     rule: str  # "auto", "train" or "none"
     tails: dict[Any, Tail]
 
+    @classmethod
+    def empty(cls) -> Context:
+        """Before any row was seen."""
+        return cls("auto", {})
+
     def before(self, steps: Steps, *, warn: bool) -> list[Tail | None]:
         """The tail to prepend to each series; one warning counts the rows that lack history."""
         found, n_short = [], 0

@@ -104,7 +104,7 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         Steps before the start of a shorter window are zeros.
         """
         check_is_fitted(self)
-        every = self._fitted.states == "all"
+        every = self._state.settings.states == "all"
         n_steps = self._n_steps if every else None
         states = self._apply(
             X, groups, lambda net, w, n: net.encode(w, every_step=every, n_threads=n), n_steps
@@ -115,7 +115,7 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         """Names of the columns that ``transform`` returns."""
         check_is_fitted(self)
         units = [f"gruencoder{k}" for k in range(self.network_.specification.encoding_size)]
-        if self._fitted.states == "all":
+        if self._state.settings.states == "all":
             ages = [f"t-{age}" if age else "t" for age in range(self._n_steps - 1, -1, -1)]
             units = [f"{unit}_{age}" for age in ages for unit in units]
         return np.asarray(units, dtype=object)

@@ -124,9 +124,9 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         Student t, the rate of a Poisson).
         """
         parts = self._parts(X, groups)
-        loss = self._fitted.loss
+        loss = self._state.settings.loss
         if loss == "quantile":
-            levels = self._fitted.quantiles
+            levels = self._state.settings.quantiles
             point = _median(parts, levels)
         else:
             point = parts[..., 0] if loss in ("gaussian", "student_t") else parts
@@ -141,7 +141,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         to be had (``quantiles`` of the constructor by default).
         """
         check_is_fitted(self)
-        loss, trained = self._fitted.loss, self._fitted.quantiles
+        loss, trained = self._state.settings.loss, self._state.settings.quantiles
         levels = trained if quantiles is None else _quantiles("quantiles", quantiles)
         if loss == "quantile":
             if missing := [level for level in levels if level not in trained]:
@@ -197,7 +197,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
     def _parts(self, X: Any, groups: Any) -> np.ndarray:
         """What the loss says about each row in the units of y: (n, k) or (n, k, parts)."""
         raw = self._raw(X, groups)
-        fitted, scaling = self._fitted, self._target_scaling
+        fitted, scaling = self._state.settings, self._state.target_scaling
         loss = parameters.training_options(fitted, fitted.loss).make_loss()
         parts = loss.transform(raw)
         if fitted.loss == "quantile":
@@ -209,7 +209,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         return scaling.undo(parts)
 
     def _distribution(self, X: Any, groups: Any, method: str, shaped: bool = False) -> Any:
-        loss = self._fitted.loss
+        loss = self._state.settings.loss
         if loss not in DISTRIBUTIONS:
             others = ", 'quantile'" if method == "predict_quantiles" else ""
             raise ValueError(

@@ -169,7 +169,7 @@ def specification(
 
 
 def training_options(
-    settings: SimpleNamespace, loss: str, seed: int = 0, *, validated: bool = False
+    settings: SimpleNamespace, loss: str, seed: int = 0, validated: bool = False
 ) -> TrainingOptions:
     """The run that the parameters ask for."""
     return TrainingOptions(

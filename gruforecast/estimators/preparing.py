@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gruforecast.data.inputs import InputEncoder, MissingInNewColumnWarning
+from gruforecast.data.inputs import InputEncoder, MissingInNewColumnWarning, Scaling
 from gruforecast.data.split import Split, chronological_tail
 from gruforecast.data.tokens import TokenEncoder
+from gruforecast.estimators import parameters
+from gruforecast.estimators.context import Context
 from gruforecast.estimators.rows import Samples, Steps
-from gruforecast.estimators.targets import Targets
+from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
+from gruforecast.training import TrainingState
+from gruforecast.training.schedules import SCHEDULES
 
 ENOUGH_TO_VALIDATE = 1000  # rows from which early_stopping="auto" keeps a part for validation
 
@@ -44,10 +49,43 @@ def split_rows(
     return Split(np.flatnonzero(usable), everything[:0], everything)
 
 
-def fit_encoder(
+@dataclass(frozen=True)
+class State:
+    """What a fitted estimator knows beside its network."""
+
+    settings: Any  # its parameters, checked
+    encoder: InputEncoder | TokenEncoder
+    target_scaling: Scaling
+    seed: int
+    context: Context
+    run: TrainingState | None = None  # of partial_fit
+
+    @classmethod
+    def learn(
+        cls,
+        rows: Samples | Steps,
+        values: np.ndarray,
+        weights: np.ndarray,
+        split: Split,
+        loss: str,
+        settings: Any,
+    ) -> State:
+        """From the training rows alone; ``values`` (n, k) are the targets."""
+        scale = settings.normalize != "none"
+        used = split.training
+        return cls(
+            settings,
+            encoder=_fit_encoder(*rows.for_scaling(split, weights), settings),
+            target_scaling=target_scaling(values[used], weights[used], loss, scale=scale),
+            seed=parameters.draw_seed(settings.random_state),
+            context=Context.empty(),
+        )
+
+
+def _fit_encoder(
     values: np.ndarray, weights: np.ndarray | None, settings: Any
 ) -> InputEncoder | TokenEncoder:
-    """Learn scales, columns that lack values, and tokens from values (n, F) of training rows."""
+    """Scales, columns that lack values, and tokens of values (n, F)."""
     if getattr(settings, "embedding_size", None) is not None:
         ignore = settings.handle_unknown == "ignore"
         return TokenEncoder.fit(values, ignore_unknown=ignore, dtype=settings.dtype)
@@ -58,6 +96,15 @@ def fit_encoder(
         mask=settings.missing == "mask",
         dtype=settings.dtype,
     )
+
+
+def check_endless(settings: Any) -> None:
+    """A schedule that needs no last epoch, as ``partial_fit`` has none."""
+    if SCHEDULES[settings.learning_rate_schedule].depends_on_total:
+        raise ValueError(
+            f"learning_rate_schedule: expected one that needs no last epoch for partial_fit, got "
+            f"{settings.learning_rate_schedule!r}; choose constant, step, exponential or plateau."
+        )
 
 
 def warn_of_new_gaps(encoder: InputEncoder | TokenEncoder, values: np.ndarray) -> None:

@@ -108,6 +108,10 @@ class TrainingOptions:
     def value_limit(self) -> float:
         return math.inf if self.clip_value is None else self.clip_value
 
+    def is_like(self, other: TrainingOptions) -> bool:
+        """Whether the arrays of the optimiser and the schedule of one run fit the other."""
+        return (self.optimizer, self.make_schedule()) == (other.optimizer, other.make_schedule())
+
     def differences(self, other: TrainingOptions) -> list[str]:
         """Names of the choices that differ, beside how long the run may take.
 
