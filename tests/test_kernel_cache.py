@@ -135,3 +135,45 @@ def test_a_folder_that_others_can_write_to_is_passed_over(tmp_path):
 def test_a_folder_is_for_its_owner_alone(tmp_path):
     _, folder = finish(start(tmp_path))
     assert Path(folder).stat().st_mode & 0o077 == 0
+
+
+EVERY_KERNEL = """
+import hashlib
+import numpy as np
+from gruforecast.network import Network, Specification, Windows
+from gruforecast.training import Dataset, TrainingOptions, train
+
+rng = np.random.default_rng(0)
+windows = Windows(rng.normal(size=(60, 3)), np.arange(50), 6, lengths=rng.integers(0, 7, 50))
+targets = rng.normal(size=50)
+rich = {"layer_norm": True, "recurrent_dropout": 0.2, "num_layers": 2, "bidirectional": True}
+for choices, loss, width in [
+    ({"cell": "gru"}, "squared_error", 1),
+    ({"cell": "gru", "dense_sizes": (5,), **rich}, "student_t", 3),
+    ({"cell": "gru", "reset_after": False}, "gaussian", 2),
+    ({"cell": "lstm"}, "huber", 1),
+    ({"cell": "rnn"}, "quantile", 3),
+]:
+    network = Network(Specification(3, width, hidden_size=9, **choices), seed=0)
+    options = TrainingOptions(loss=loss, max_epochs=2, learning_rate=0.02, clip_norm=1.0)
+    train(network, Dataset(windows, targets), options)
+    for result in (network.flat, network.predict(windows)):
+        print(hashlib.sha256(result.tobytes()).hexdigest())
+"""
+
+
+def test_kernels_give_the_same_bits_just_compiled_and_from_the_disk(tmp_path):
+    """A part of a kernel that is not merged into it exists twice, with other last bits."""
+    settings = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", EVERY_KERNEL],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert len(outputs[0]) == 10
+    assert outputs[0] == outputs[1]

@@ -22,7 +22,7 @@ from numba import types
 
 from gruforecast.cells.options import add_input_gradient, normalise, normalise_backward
 from gruforecast.foundations.blas import ROW_TILE, multiply, multiply_transposed_add
-from gruforecast.foundations.jit import kernel_overload, part
+from gruforecast.foundations.jit import kernel_overload, part, routine
 from gruforecast.foundations.mathematics import sigmoid, tanh
 
 
@@ -190,7 +190,7 @@ def hold_masked(t, first, d_state, held):
                 d_state[i, j] = 0
 
 
-@part
+@routine
 def _project(x, weights, trace):
     n_gates, n_steps, n_windows, size = trace.gates.shape
     rows = n_steps * n_windows
@@ -212,7 +212,7 @@ def _(x, weights, trace):
     return lambda x, weights, trace: _project(x, weights, trace)
 
 
-@part
+@routine
 def project_backward(x, weights, trace, gradients):
     """From the gradient of the gates' input, left in trace.gates: weights, gain and x."""
     n_gates, n_steps, n_windows, size = trace.gates.shape

@@ -22,6 +22,7 @@ class Scaling(NamedTuple):
     @classmethod
     def standard(cls, values: np.ndarray, weights: np.ndarray | None = None) -> Scaling:
         """Mean and deviation of each column of values (n, F), without what is missing."""
+        values = np.ascontiguousarray(values)  # sums have other last bits in another layout
         with np.errstate(all="ignore"):  # a column without any value, or with huge ones
             scaler = StandardScaler().fit(values, sample_weight=weights)
         empty = np.isnan(values).all(axis=0)
@@ -88,22 +89,16 @@ class InputEncoder:
         self,
         values: np.ndarray,
         bounds: np.ndarray,
-        *,
-        begins: np.ndarray | None = None,
         carried: Carried | None = None,
     ) -> tuple[np.ndarray, Carried]:
-        """Rows (n, F) of series that end at bounds -> (n, width), and what they leave behind.
-
-        Series s begins at row begins[s], at bounds[s] by default.
-        """
+        """Rows (n, F) of series between bounds (S + 1,) -> (n, width), and what they leave."""
         n_rows, n_columns = values.shape
         n_series = len(bounds) - 1
-        begins = bounds[:-1] if begins is None else begins
         carried = Carried.nothing(n_series, n_columns) if carried is None else carried
         after = Carried(carried.values.copy(), carried.since.copy())
         out = np.empty((n_rows, self.width), self.dtype)
         owner = np.repeat(np.arange(n_series), np.diff(bounds))
-        begin = begins[owner]
+        begin = bounds[:-1][owner]
         rows = np.arange(n_rows)
         filled_ends = np.flatnonzero(np.diff(bounds) > 0)
         ends = bounds[1:][filled_ends] - 1
@@ -119,7 +114,7 @@ class InputEncoder:
                 before = carried.values[owner, j]
                 before = np.where(np.isnan(before), self.fill[j], before)
                 lasting = carried.since[owner, j] + rows - begin + 1
-                since = np.where(inside, rows - newest, np.maximum(lasting, 0))
+                since = np.where(inside, rows - newest, lasting)
                 column = np.where(inside, column[newest], before)
                 seen = np.where(inside, column, carried.values[owner, j])
                 after.values[filled_ends, j] = seen[ends]

@@ -91,16 +91,32 @@ class Pace(NamedTuple):
 
     first: Any
     last: Any
-    frequency: Any  # an offset of pandas; None where the index has none
+    n: int
+    frequency: Any  # an offset of pandas, given or inferred; None if they are not regular
     largest_gaps: tuple[Any, ...]  # between neighbours, by the clock of the world and of the wall
 
     @classmethod
     def of(cls, stamps: pd.Index) -> Pace:
         """The pace of stamps that rise."""
+        frequency = getattr(stamps, "freq", None)
+        if frequency is None and isinstance(stamps, pd.DatetimeIndex) and len(stamps) > 2:
+            frequency = pd.DatetimeIndex(stamps, freq="infer").freq
         gaps = []
         if len(stamps) > 1 and not isinstance(stamps, pd.PeriodIndex):
             gaps = [(clock[1:] - clock[:-1]).max() for clock in _clocks(stamps)]
-        return cls(stamps[0], stamps[-1], getattr(stamps, "freq", None), tuple(gaps))
+        return cls(stamps[0], stamps[-1], len(stamps), frequency, tuple(gaps))
+
+    def continued(self, later: Pace) -> Pace:
+        """The pace of these stamps and later ones together."""
+        frequency = later.frequency
+        if later.n < 3:
+            frequency = self.frequency
+        elif self.n > 2 and self.frequency != frequency:
+            frequency = None
+        gaps = later.largest_gaps or self.largest_gaps
+        if later.largest_gaps and self.largest_gaps:
+            gaps = tuple(map(max, self.largest_gaps, later.largest_gaps))
+        return Pace(self.first, later.last, self.n + later.n, frequency, gaps)
 
     def is_followed_by(self, stamp: Any) -> bool:
         """Whether a stamp comes directly after the last one.
@@ -108,6 +124,8 @@ class Pace(NamedTuple):
         Without a frequency it does when it is no further away than neighbours are. In a zone that
         switches to summer time days are of one length by the wall's clock, hours by the world's.
         """
+        if getattr(stamp, "tz", None) is not None:
+            stamp = stamp.tz_convert(self.last.tz)
         if self.frequency is not None:
             return bool(self.last + self.frequency == stamp)
         if not stamp > self.last:

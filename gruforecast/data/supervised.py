@@ -59,10 +59,11 @@ def make_supervised(
             f"series: expected at least lookback + horizon = {lookback + horizon} rows, got "
             f"{len(values)}; pass more rows or shorten one of the two."
         )
-    aim = values if values.ndim == 1 else values[:, _position(series, target, values.shape[1])]
+    columns = values.reshape(len(values), -1)
+    aim = columns[:, _position(series, target, columns.shape[1])]
     X = sliding_window_view(values, lookback, axis=0)[:n_windows]
-    X = np.ascontiguousarray(X if values.ndim == 1 else X.swapaxes(1, 2))
-    Y = np.ascontiguousarray(sliding_window_view(aim, horizon)[lookback:])
+    X = (X if values.ndim == 1 else X.swapaxes(1, 2)).copy()
+    Y = sliding_window_view(aim, horizon)[lookback:].copy()
     if not isinstance(series, (pd.Series, pd.DataFrame)):
         return X, Y
     index = series.index[lookback - 1 : lookback - 1 + n_windows]
@@ -76,7 +77,7 @@ def make_supervised(
 def _position(series: Any, target: Any, n_columns: int) -> int:
     """The number of the column that is the target."""
     if isinstance(target, str):
-        names = list(getattr(series, "columns", []))
+        names = list(getattr(series, "columns", [getattr(series, "name", None)]))
         if target not in names:
             raise ValueError(
                 f"target: expected one of the columns {names}, got {target!r}; name one of them "

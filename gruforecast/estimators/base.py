@@ -135,7 +135,15 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         if one_epoch:
             run = self._one_epoch(training, options)
         else:
-            run = self._all_epochs(training, validation, options, X, y, sample_weight)
+            task = FitTask(
+                self,
+                options.max_epochs,
+                lambda: self._snapshot(groups),
+                X=X,
+                y=y,
+                metadata={} if sample_weight is None else {"sample_weight": sample_weight},
+            )
+            run = self._all_epochs(training, validation, options, task)
         self.n_iter_ = run.n_epochs
         self.loss_curve_ = run.loss_curve
         self.validation_loss_curve_ = run.validation_curve if validated else None
@@ -144,12 +152,13 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _all_epochs(
-        self, training: Dataset, validation: Dataset | None, options: TrainingOptions,
-        X: Any, y: Any, sample_weight: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        training: Dataset,
+        validation: Dataset | None,
+        options: TrainingOptions,
+        task: FitTask,
+    ) -> Any:
         """A whole run, with scikit-learn's callbacks told about every epoch."""
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        task = FitTask(self, options.max_epochs, self._snapshot, X=X, y=y, metadata=metadata)
         callbacks: list[Callable[..., Any]] = [task.epoch_done]
         if self.verbose:
             callbacks.insert(0, write_line)
@@ -192,11 +201,14 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
                     f"{name}: expected {before!r} as in the network to go on with, got {now!r}; "
                     f"keep it, or start anew with fit and warm_start=False."
                 )
-        return self.network_
+        return copy.deepcopy(self.network_)
 
-    def _snapshot(self) -> dict[str, Any]:
-        """What makes a copy of this estimator one whose fit ended here."""
-        return {"network_": copy.deepcopy(self.network_)}
+    def _snapshot(self, groups: Any) -> dict[str, Any]:
+        """What makes a copy of this estimator one whose fit ended here.
+
+        Scorers ask it about the training rows without naming their series, so it knows these.
+        """
+        return {"network_": copy.deepcopy(self.network_), "_groups": groups}
 
     # Passes over new rows.
 
@@ -215,6 +227,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         settings = SimpleNamespace(**vars(self._state.settings))
         settings.context, settings.n_jobs = self.context, self.n_jobs
         parameters.check_parameters({"context": self.context, "n_jobs": self.n_jobs}, self._rules)
+        groups = getattr(self, "_groups", None) if groups is None else groups
         rows = self._read(X, groups, settings, reset=False)
         context = replace(self._state.context, rule=self.context)
         material = rows.material(self._state.encoder, context, warn=True)

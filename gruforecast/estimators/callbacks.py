@@ -57,7 +57,7 @@ class FitTask:
             self.epoch.call_on_fit_task_end(estimator=self.estimator)
         if hasattr(self, "root"):
             self.root.call_on_fit_task_end(
-                estimator=self.estimator, reconstruction_attributes=dict, **self.data
+                estimator=self.estimator, reconstruction_attributes=self.fitted, **self.data
             )
 
     def _begin(self) -> None:

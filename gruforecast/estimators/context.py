@@ -13,8 +13,6 @@ from gruforecast.foundations.checks import warn_caller
 if TYPE_CHECKING:
     from gruforecast.estimators.rows import Material, Steps
 
-HEAD_ROWS = 64  # enough to tell the training rows from others that begin alike
-
 
 class TruncatedHistoryWarning(UserWarning):
     """Rows were predicted from less history than lookback asks for."""
@@ -27,7 +25,7 @@ class Tail:
     rows: np.ndarray  # (up to lookback - 1, width) as the network reads them
     newest: np.ndarray  # (F,) what its last row leaves behind: the newest values
     since: np.ndarray  # (F,) and the steps since they were observed
-    head: np.ndarray  # (up to HEAD_ROWS, F) its first rows as the caller gave them
+    head: np.ndarray  # (up to lookback - 1, F) its first rows as the caller gave them
     pace: Pace | None  # of its stamps
 
 
@@ -43,13 +41,16 @@ class Context:
         """Before any row was seen."""
         return cls("auto", {})
 
-    def before(self, steps: Steps, *, warn: bool) -> list[Tail | None]:
-        """The tail to prepend to each series; one warning counts the rows that lack history."""
+    def before(self, steps: Steps, *, warn: bool) -> list[tuple[Tail | None, int]]:
+        """The tail to prepend to each series, and how many of its first rows do not see it.
+
+        One warning counts the rows that lack history.
+        """
         found, n_short = [], 0
         for name, values, stamps in steps.series():
-            tail, is_complete = self._choose(name, values, stamps)
-            found.append(tail)
-            if not is_complete:
+            tail, n_cold = self._choose(name, values, stamps)
+            found.append((tail, n_cold))
+            if n_cold < 0:
                 n_short += min(len(values), steps.lookback - 1)
         if warn and n_short:
             warn_caller(
@@ -60,26 +61,28 @@ class Context:
             )
         return found
 
-    def _choose(self, name: Any, values: np.ndarray, stamps: Any) -> tuple[Tail | None, bool]:
-        """The tail if it belongs before these rows; False if rows lack a history they should have.
+    def _choose(self, name: Any, values: np.ndarray, stamps: Any) -> tuple[Tail | None, int]:
+        """The tail if it belongs before these rows, and how many of them do not see it.
 
-        Training rows themselves start where the training did: they lack none.
+        A negative number says that they lack a history that they should have. Training rows
+        themselves start where the training did: they lack none.
         """
         tail = self.tails.get(name)
         if self.rule == "none":
-            return None, True
+            return None, 0
         if tail is None:
-            return None, False
+            return None, -1
         if self.rule == "train":
-            return tail, True
+            return tail, 0
         if stamps is None or tail.pace is None:
+            # Row by row, as no row may be treated in a way that rows after it decide.
             n = min(len(values), len(tail.head))
-            is_training = _same(values[:n], tail.head[:n])
-            return (None if is_training else tail), True
+            n_same = int(np.argmin([*_same(values[:n], tail.head[:n]), False]))
+            return (None if n_same == n else tail), n_same
         tail.pace.check_kind(stamps)
         if tail.pace.is_followed_by(stamps[0]):
-            return tail, True
-        return None, bool(stamps[0] == tail.pace.first)
+            return tail, 0
+        return None, 0 if stamps[0] == tail.pace.first else -1
 
     def after(self, steps: Steps, material: Material) -> Context:
         """With the tails that these rows leave; series that do not go on keep theirs."""
@@ -87,12 +90,12 @@ class Context:
         for s, (name, values, stamps) in enumerate(steps.series()):
             begin, end = material.bounds[s], material.bounds[s + 1]
             pace = None if stamps is None else Pace.of(stamps)
-            head = values[:HEAD_ROWS].copy()
+            head = values[: steps.lookback - 1].copy()
             earlier = tails.get(name)
             if earlier is not None:
                 head = earlier.head
                 if pace is not None and earlier.pace is not None:
-                    pace = pace._replace(first=earlier.pace.first)
+                    pace = earlier.pace.continued(pace)
             tails[name] = Tail(
                 rows=material.series[max(begin, end - steps.lookback + 1) : end].copy(),
                 newest=material.carried.values[s],
@@ -103,6 +106,6 @@ class Context:
         return replace(self, tails=tails)
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Equal entries, a missing one equal to a missing one."""
-    return bool(((a == b) | ((a != a) & (b != b))).all())
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Rows (n, F) that are equal, a missing entry to a missing one."""
+    return np.asarray(((a == b) | ((a != a) & (b != b))).all(axis=1))

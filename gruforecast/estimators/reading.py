@@ -35,9 +35,11 @@ def read_steps(
         stamps = None
     of_series = []
     for name, rows in zip(segments.names, segments.parts(), strict=True):
-        of_series.append(None if stamps is None else stamps[rows])
+        own = stamps
         if stamps is not None:
-            check_order(stamps[rows], name)
+            own = stamps if len(segments.names) == 1 else stamps[rows]  # rows drop a frequency
+            check_order(own, name)
+        of_series.append(own)
     return Steps(values[segments.order], segments, of_series, lookback)
 
 
@@ -51,12 +53,14 @@ def read_samples(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: b
     n, n_steps, n_features = values.shape
     if tokens:
         return _sequences([window[~is_none(window[:, 0])] for window in values])
+    table = values.reshape(n * n_steps, n_features)
     lengths = np.full(n, n_steps)
     lacking = np.isnan(values).all(axis=2)
     if lacking.any():  # steps before the first observation are no part of a window
-        lengths -= np.logical_and.accumulate(lacking, axis=1).sum(axis=1)
-    bounds = np.arange(n + 1) * n_steps
-    return Samples(values.reshape(n * n_steps, n_features), bounds, lengths)
+        before = np.logical_and.accumulate(lacking, axis=1)
+        lengths -= before.sum(axis=1)
+        table = table[~before.ravel()]
+    return Samples(table, np.concatenate([[0], np.cumsum(lengths)]), n_steps)
 
 
 def _read(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) -> np.ndarray:
@@ -131,7 +135,7 @@ def _sequences(X: Any) -> Samples:
     if not lengths.any():
         raise ValueError("X: expected at least one token, got none; check how it was made.")
     values = np.concatenate([part for part in parts if len(part)])[:, None]
-    return Samples(values, np.concatenate([[0], np.cumsum(lengths)]), lengths)
+    return Samples(values, np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()))
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> np.ndarray:

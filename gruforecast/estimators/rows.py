@@ -45,13 +45,13 @@ class Material(NamedTuple):
 class Samples:
     """Rows that are complete windows: each is a stretch of ``values`` of its own."""
 
-    values: np.ndarray  # (rows, F), window after window
+    values: np.ndarray  # (steps of all windows, F), window after window
     bounds: np.ndarray  # (n + 1,)
-    lengths: np.ndarray  # (n,) steps that count; they are the last ones of each window
+    n_steps: int  # of a full window
 
     @property
     def n(self) -> int:
-        return len(self.lengths)
+        return len(self.bounds) - 1
 
     @property
     def order(self) -> np.ndarray:
@@ -63,14 +63,12 @@ class Samples:
         """The series that each row belongs to."""
         return np.zeros(self.n, np.int64)
 
-    @property
-    def n_steps(self) -> int:
-        """Steps of the longest window."""
-        return max(1, int(np.diff(self.bounds).max(initial=0)))
-
     def newest(self) -> np.ndarray:
-        """Values of the last step of every window (n, F), in the caller's order."""
-        return np.asarray(self.values[self.bounds[1:] - 1], np.float64)
+        """Values of the last step of every window (n, F); NaN for a window without any."""
+        out = np.full((self.n, self.values.shape[1]), np.nan)
+        filled = np.diff(self.bounds) > 0
+        out[filled] = self.values[self.bounds[1:][filled] - 1]
+        return out
 
     def for_scaling(
         self, split: Split, weights: np.ndarray
@@ -82,9 +80,9 @@ class Samples:
         return self.values[used > 0], used[used > 0]
 
     def material(self, encoder: Encoder, context: Context, *, warn: bool) -> Material:
-        begins = self.bounds[1:] - self.lengths
-        series, carried = encoder.encode(self.values, self.bounds, begins=begins)
-        return Material(series, begins, self.lengths, self.n_steps, carried, self.bounds)
+        series, carried = encoder.encode(self.values, self.bounds)
+        lengths = np.diff(self.bounds)
+        return Material(series, self.bounds[:-1], lengths, self.n_steps, carried, self.bounds)
 
     def context(self, material: Material, earlier: Context) -> Context:
         """Windows that are complete leave nothing behind."""
@@ -138,22 +136,28 @@ class Steps:
             yield name, self.values[a:b], stamps
 
     def material(self, encoder: Encoder, context: Context, *, warn: bool) -> Material:
-        tails = context.before(self, warn=warn)
-        carried = Carried.nothing(len(tails), self.values.shape[1])
-        for s, tail in enumerate(tails):
+        histories = context.before(self, warn=warn)
+        carried = Carried.nothing(len(histories), self.values.shape[1])
+        for s, (tail, _) in enumerate(histories):
             if tail is not None:
                 carried.values[s], carried.since[s] = tail.newest, tail.since
         bounds = self.segments.bounds
         series, after = encoder.encode(self.values, bounds, carried=carried)
-        ahead = np.array([0 if tail is None else len(tail.rows) for tail in tails])
+        ahead = np.array([0 if tail is None else len(tail.rows) for tail, _ in histories])
         if ahead.any():
-            known = [tail.rows for tail in tails if tail is not None]
+            known = [tail.rows for tail, _ in histories if tail is not None]
             series = np.insert(series, np.repeat(bounds[:-1], ahead), np.concatenate(known), axis=0)
         joined = bounds + np.concatenate([[0], np.cumsum(ahead)])
-        begins = joined[:-1][self.codes]
         ends = np.arange(self.n) + np.cumsum(ahead)[self.codes] + 1
-        lengths = np.minimum(ends - begins, self.lookback)
-        return Material(series, ends - lengths, lengths, self.lookback, after, joined)
+        lengths = np.minimum(ends - joined[:-1][self.codes], self.lookback)
+        starts = ends - lengths
+        for s, (tail, n_cold) in enumerate(histories):
+            if tail is not None and n_cold:  # as long as they repeat the first training rows
+                cold = self.values[bounds[s] : bounds[s] + n_cold]
+                rows = slice(bounds[s], bounds[s] + n_cold)
+                starts[rows], lengths[rows] = len(series), np.arange(1, n_cold + 1)
+                series = np.concatenate([series, encoder.encode(cold, np.array([0, n_cold]))[0]])
+        return Material(series, starts, lengths, self.lookback, after, joined)
 
     def context(self, material: Material, earlier: Context) -> Context:
         """What these rows leave for those that follow them."""

@@ -42,6 +42,11 @@ def read_labels(y: Any, estimator: Any) -> tuple[np.ndarray, np.ndarray]:
     missing = np.asarray(pd.isna(labels))
     if missing.all():
         raise ValueError("y: expected at least one label, got missing ones only; pass more rows.")
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        at = int(np.argmax(np.isinf(labels)))
+        raise ValueError(
+            f"y: expected labels, got {labels[at]} in row {at}; correct it or make it missing."
+        )
     check_classification_targets(labels[~missing])
     return labels, missing
 

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
-from gruforecast.foundations.jit import part
+from gruforecast.foundations.jit import routine
 
 ROW_TILE = 16
 INNER_TILE = 64
@@ -71,7 +71,7 @@ def _gemm(typing_context, transposed, rows, cols, inner, a, a_from, b, b_from, b
     return signature, codegen
 
 
-@part
+@routine
 def _column_tile(rows, inner, columns):
     """Columns of a tile: equal tiles below the budget, in steps that fill vector registers."""
     most = max(TILE_BUDGET // (rows * inner), COLUMN_STEP)
@@ -79,7 +79,7 @@ def _column_tile(rows, inner, columns):
     return ((columns + n_tiles - 1) // n_tiles + COLUMN_STEP - 1) // COLUMN_STEP * COLUMN_STEP
 
 
-@part
+@routine
 def multiply(a, b, column, tile, add, out):
     """out (n, m) = a (n, k) @ b[:, column : column + m], or added to out; ``tile`` rows at a time.
 
@@ -96,7 +96,7 @@ def multiply(a, b, column, tile, add, out):
             _gemm(False, n, m, inner, a, i * inner, b, column + j, beta, out, i * columns + j)
 
 
-@part
+@routine
 def multiply_transposed_add(a, b, column, out):
     """out[:, column : column + m] += a.T @ b for a (n, k), b (n, m): the gradient of weights."""
     n, rows = a.shape

@@ -42,6 +42,7 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "arcp", "nsz", "afn"},
 }
+MERGED = {"no_cpython_wrapper": True, "forceinline": True}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -59,7 +60,19 @@ def brief_kernel(function: Callable[..., Any]) -> Any:
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function that only kernels call: without the wrapper for Python it costs less."""
+    """Compile a function that only kernels call: without the wrapper for Python it costs less.
+
+    It is merged into each kernel. As a function of its own it would exist twice, compiled alone and
+    compiled with the kernel, with other last bits; which of the two runs would depend on whether
+    the kernel was just compiled or came from the disk.
+    """
+    dispatcher = njit(**OPTIONS, **MERGED)(function)
+    dispatcher._cache = DiskCache(function)
+    return dispatcher
+
+
+def routine(function: Callable[..., Any]) -> Any:
+    """A part without arithmetic on floats of its own: merging it would only cost time."""
     dispatcher = njit(**OPTIONS, no_cpython_wrapper=True)(function)
     dispatcher._cache = DiskCache(function)
     return dispatcher
@@ -67,7 +80,7 @@ def part(function: Callable[..., Any]) -> Any:
 
 def kernel_overload(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register an implementation of ``function`` for kernels, chosen by argument types."""
-    return overload(function, jit_options=OPTIONS)  # type: ignore[no-any-return]
+    return overload(function, jit_options={**OPTIONS, "forceinline": True})  # type: ignore[no-any-return]
 
 
 class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
