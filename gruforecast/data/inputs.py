@@ -23,10 +23,13 @@ class Scaling(NamedTuple):
     def standard(cls, values: np.ndarray, weights: np.ndarray | None = None) -> Scaling:
         """Mean and deviation of each column of values (n, F), without what is missing."""
         values = np.ascontiguousarray(values)  # sums have other last bits in another layout
+        if not len(values):
+            return cls.none(values.shape[1])
         with np.errstate(all="ignore"):  # a column without any value, or with huge ones
             scaler = StandardScaler().fit(values, sample_weight=weights)
         empty = np.isnan(values).all(axis=0)
-        return cls(np.where(empty, 0.0, scaler.mean_), np.where(empty, 1.0, scaler.scale_))
+        scale = np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf)
+        return cls(np.where(empty, 0.0, scaler.mean_), np.where(empty, 1.0, scale))
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         return np.asarray((values - self.center) / self.scale)
@@ -133,5 +136,13 @@ class InputEncoder:
         return np.flatnonzero(lacking)
 
     def _scaled(self, values: np.ndarray, j: int) -> np.ndarray:
-        column = values[:, j].astype(np.float64)
-        return np.asarray((column - self.scaling.center[j]) / self.scaling.scale[j])
+        """Column j in its own units, where NaN is missing."""
+        column = (values[:, j].astype(np.float64) - self.scaling.center[j]) / self.scaling.scale[j]
+        too_large = np.abs(column) > np.finfo(self.dtype).max
+        if too_large.any():
+            at = int(np.argmax(too_large))
+            raise ValueError(
+                f"X: expected numbers that are finite in {self.dtype} when scaled, got "
+                f"{values[at, j]} in column {j}; correct it or choose dtype='float64'."
+            )
+        return np.asarray(column)

@@ -133,6 +133,14 @@ class Pace(NamedTuple):
         ends = zip(_clocks(self.last), _clocks(stamp), self.largest_gaps, strict=False)
         return any(bool(after - before <= gap) for before, after, gap in ends)
 
+    def knows_nothing_of(self, stamps: pd.Index) -> bool:
+        """Whether stamps are mere row numbers of a table without an index of its own.
+
+        Where these stamps count from elsewhere than 0, numbers from 0 come before them.
+        """
+        counts = isinstance(self.first, (int, np.integer))
+        return is_default(stamps) and (not counts or self.first == 0)
+
     def check_kind(self, stamps: pd.Index) -> None:
         """Stamps that can be compared with those of the training rows."""
         try:
@@ -140,7 +148,7 @@ class Pace(NamedTuple):
         except TypeError:
             raise ValueError(
                 f"index: expected stamps like those of the training rows ({self.first!r}), got "
-                f"{stamps[0]!r}; use the same type and time zone."
+                f"{stamps[0]!r}; use the same type, and a time zone in both or in none."
             ) from None
 
 

@@ -49,6 +49,11 @@ def make_supervised(
     array([[13.],
            [14.]])
     """
+    if isinstance(getattr(series, "index", None), pd.MultiIndex):
+        raise ValueError(
+            "series: expected one series, got a MultiIndex that may hold several; call "
+            "make_supervised for each of them."
+        )
     lookback = check_integer("lookback", lookback, low=1)
     horizon = check_integer("horizon", horizon, low=1)
     free = ("n_rows",) if np.ndim(series) == 1 else ("n_rows", "n_features")

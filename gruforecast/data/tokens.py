@@ -19,6 +19,11 @@ def is_none(tokens: np.ndarray) -> np.ndarray:
     return none
 
 
+def plain(label: Any) -> Any:
+    """A label as Python writes it, without NumPy's type."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 @dataclass(frozen=True)
 class TokenEncoder:
     """Each column's tokens, numbered; -1 where there is none or, if wished, an unknown one."""
@@ -38,7 +43,14 @@ class TokenEncoder:
                     "X: expected at least one token in every column, got a column without any; "
                     "drop it."
                 )
-            vocabularies.append(known.sort_values())
+            try:
+                vocabularies.append(known.sort_values())
+            except TypeError:
+                kinds = sorted({type(token).__name__ for token in known})
+                raise ValueError(
+                    f"X: expected tokens of one type in a column, got {' and '.join(kinds)}; "
+                    f"convert them."
+                ) from None
         return cls(tuple(vocabularies), ignore_unknown, dtype)
 
     @property
@@ -62,8 +74,8 @@ class TokenEncoder:
             if unknown.any() and not self.ignore_unknown:
                 at = int(np.argmax(unknown))
                 raise ValueError(
-                    f"X: expected tokens that training has seen, got {column[at]!r}; train with "
-                    f"it or set handle_unknown='ignore'."
+                    f"X: expected tokens that training has seen, got {plain(column[at])!r}; train "
+                    f"with it or set handle_unknown='ignore'."
                 )
             out[:, j] = codes
         return out, Carried.nothing(len(bounds) - 1, values.shape[1])

@@ -21,7 +21,13 @@ from gruforecast.estimators.callbacks import (
     write_line,
 )
 from gruforecast.estimators.context import Context
-from gruforecast.estimators.preparing import State, check_endless, split_rows, warn_of_new_gaps
+from gruforecast.estimators.preparing import (
+    State,
+    check_endless,
+    check_same_task,
+    split_rows,
+    warn_of_new_gaps,
+)
 from gruforecast.estimators.reading import read_samples, read_steps, read_weights
 from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets
@@ -76,9 +82,9 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing != "error"
-        tags.input_tags.three_d_array = self.lookback is None
         tokens = getattr(self, "embedding_size", None) is not None
+        tags.input_tags.allow_nan = tokens or self.missing != "error"
+        tags.input_tags.three_d_array = self.lookback is None
         tags.input_tags.categorical = tags.input_tags.string = tokens
         tags.target_tags.required = True
         return tags
@@ -107,16 +113,19 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         if one_epoch:
             check_endless(settings)
         goes_on = hasattr(self, "network_") and (one_epoch or settings.warm_start)
+        if goes_on:
+            check_same_task(self._state.settings, settings)
         rows = self._read(X, groups, settings, reset=not goes_on)
         targets = self._read_targets(y, rows, settings, not goes_on, classes)
-        weights = (read_weights(sample_weight, rows.n) * targets.weights)[rows.order]
+        weights = read_weights(sample_weight, rows.n)[rows.order]
         values = targets.values[rows.order]
         split = split_rows(rows, targets, values, weights, settings, validate=not one_epoch)
+        weights = weights * targets.class_weights(rows.order[split.training])[rows.order]
         if goes_on:
             state = replace(self._state, settings=settings)
         else:
             state = State.learn(rows, values, weights, split, targets.loss, settings)
-        context = state.context if one_epoch else Context.empty()
+        context = replace(state.context if one_epoch else Context.empty(), rule=settings.context)
         material = rows.material(state.encoder, context, warn=False)
         scaled = state.target_scaling.apply(values)
 
@@ -181,7 +190,10 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         else:
             earlier, options = None, replace(options, max_epochs=1)
         n_threads = parameters.n_threads(self.n_jobs)
-        run = train(self.network_, training, options, resume_from=earlier, n_threads=n_threads)
+        run = train(
+            self.network_, training, options, resume_from=earlier, n_threads=n_threads,
+            callbacks=[write_line] if self.verbose else [],
+        )  # fmt: skip
         self._state = replace(self._state, run=run.checkpoint)
         return run
 

@@ -9,13 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
 from gruforecast.estimators.rows import Samples, Steps
-from gruforecast.estimators.targets import Targets, check_length, number_labels, read_labels
+from gruforecast.estimators.targets import (
+    Targets,
+    check_length,
+    number_labels,
+    read_classes,
+    read_labels,
+)
+from gruforecast.foundations.checks import check_number
 
 
 def _class_weight(name: str, value: Any) -> Any:
@@ -81,7 +87,7 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
             Labels of any type; a missing one does not train.
         sample_weight : array (n,), optional
         groups : array (n,), optional
-            The series that a row belongs to, when there is a lookback.
+            With a lookback, the series that a row belongs to; not looked at without one.
 
         Returns
         -------
@@ -135,16 +141,34 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
     ) -> Targets:
         labels, missing = read_labels(y, self)
         check_length(labels, rows.n)
+        named = None if classes is None else read_classes(classes)
         if reset:
-            self.classes_ = np.unique(labels[~missing] if classes is None else classes)
+            self.classes_ = np.unique(labels[~missing]) if named is None else named
+        elif named is not None and not np.array_equal(named, self.classes_):
+            raise ValueError(
+                f"classes: expected {self.classes_.tolist()} as before, got {named.tolist()}; "
+                f"name them in the first partial_fit, or fit anew."
+            )
         codes = number_labels(labels, missing, self.classes_)
-        weights = np.zeros(len(labels))
-        weights[~missing] = compute_sample_weight(settings.class_weight, labels[~missing])
         strata = np.where(missing, 0, codes).astype(np.int64)
         return Targets(
             codes[:, None],
             "cross_entropy",
             n_outputs=len(self.classes_),
-            weights=weights,
+            reach=0 if isinstance(rows, Samples) else 1,
+            class_weight=self._weight_of_codes(settings.class_weight),
             strata=strata if isinstance(rows, Samples) else None,
         )
+
+    def _weight_of_codes(self, class_weight: Any) -> Any:
+        """``class_weight`` by number of the class."""
+        if not isinstance(class_weight, Mapping):
+            return class_weight
+        classes = self.classes_.tolist()
+        for label, weight in class_weight.items():
+            check_number(f"class_weight[{label!r}]", weight, low=0.0)
+            if label not in classes:
+                raise ValueError(
+                    f"class_weight: expected classes among {classes}, got {label!r}; drop it."
+                )
+        return {code: class_weight.get(label, 1.0) for code, label in enumerate(classes)}

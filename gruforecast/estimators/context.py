@@ -25,7 +25,7 @@ class Tail:
     rows: np.ndarray  # (up to lookback - 1, width) as the network reads them
     newest: np.ndarray  # (F,) what its last row leaves behind: the newest values
     since: np.ndarray  # (F,) and the steps since they were observed
-    head: np.ndarray  # (up to lookback - 1, F) its first rows as the caller gave them
+    head: np.ndarray  # (about lookback - 1, F) its first rows as the caller gave them
     pace: Pace | None  # of its stamps
 
 
@@ -74,7 +74,7 @@ class Context:
             return None, -1
         if self.rule == "train":
             return tail, 0
-        if stamps is None or tail.pace is None:
+        if stamps is None or tail.pace is None or tail.pace.knows_nothing_of(stamps):
             # Row by row, as no row may be treated in a way that rows after it decide.
             n = min(len(values), len(tail.head))
             n_same = int(np.argmin([*_same(values[:n], tail.head[:n]), False]))
@@ -90,7 +90,7 @@ class Context:
         for s, (name, values, stamps) in enumerate(steps.series()):
             begin, end = material.bounds[s], material.bounds[s + 1]
             pace = None if stamps is None else Pace.of(stamps)
-            head = values[: steps.lookback - 1].copy()
+            head = values[: max(1, steps.lookback - 1)].copy()
             earlier = tails.get(name)
             if earlier is not None:
                 head = earlier.head

@@ -89,7 +89,7 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
             numbers as numbers; say ``loss="cross_entropy"`` when numbers name classes.
         sample_weight : array (n,), optional
         groups : array (n,), optional
-            The series that a row belongs to, when there is a lookback.
+            With a lookback, the series that a row belongs to; not looked at without one.
 
         Returns
         -------
@@ -134,13 +134,13 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         if loss != "cross_entropy":
             values = read_numbers(y, self)
             check_length(values, rows.n)
-            return Targets(values, loss, n_outputs=values.shape[1])
+            return Targets(values, loss, n_outputs=values.shape[1], reach=values.shape[1])
         labels, missing = read_labels(y, self)
         check_length(labels, rows.n)
         if reset:
             self._classes: np.ndarray = np.unique(labels[~missing])
         codes = number_labels(labels, missing, self._classes)
-        return Targets(codes[:, None], loss, n_outputs=len(self._classes))
+        return Targets(codes[:, None], loss, n_outputs=len(self._classes), reach=1)
 
     def _newest_step(self, rows: Samples | Steps, settings: Any) -> Targets:
         """Without y the newest step is withheld, and is what the others have to foretell."""
@@ -156,4 +156,4 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
             )
         loss = "squared_error" if settings.loss == "auto" else settings.loss
         newest = rows.newest()
-        return Targets(newest, loss, n_outputs=newest.shape[1], withheld=1)
+        return Targets(newest, loss, n_outputs=newest.shape[1], reach=0, withheld=1)

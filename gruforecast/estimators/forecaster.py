@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
+from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets, check_length, read_numbers
 from gruforecast.training.losses import make_loss
@@ -94,8 +95,8 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
             Row t is whatever you aligned with row t of X. NaN is missing and does not train.
         sample_weight : array (n,), optional
         groups : array (n,), optional
-            The series that a row belongs to, when there is a lookback: no window crosses from one
-            to another. A MultiIndex (series, time) of X says the same.
+            With a lookback, the series that a row belongs to: no window crosses from one to
+            another. A MultiIndex (series, time) of X says the same.
 
         Returns
         -------
@@ -169,10 +170,16 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
     ) -> float:
         """R2 of the predictions; rows with a missing target do not count."""
         known = read_numbers(y, self)
-        predicted = self.predict(X, groups=groups).reshape(len(known), -1)
+        predicted = self.predict(X, groups=groups)
+        check_length(known, len(predicted))
         rows = ~np.isnan(known).any(axis=1)
-        weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
-        return float(r2_score(known[rows], predicted[rows], sample_weight=weights))
+        if not rows.any():
+            raise ValueError(
+                "y: expected at least one row without a missing target, got none; pass more rows."
+            )
+        weights = read_weights(sample_weight, len(known))[rows]
+        predicted = predicted.reshape(len(known), -1)[rows]
+        return float(r2_score(known[rows], predicted, sample_weight=weights))
 
     def _read_targets(
         self, y: Any, rows: Samples | Steps, settings: Any, reset: bool, classes: Any
@@ -192,7 +199,9 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
                 f"fit anew for another number."
             )
         options = parameters.training_options(settings, settings.loss)
-        return Targets(values, settings.loss, options.make_loss().width * values.shape[1])
+        width = options.make_loss().width
+        k = values.shape[1]
+        return Targets(values, settings.loss, n_outputs=width * k, reach=k)
 
     def _parts(self, X: Any, groups: Any) -> np.ndarray:
         """What the loss says about each row in the units of y: (n, k) or (n, k, parts)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, metadata
@@ -41,7 +42,7 @@ def choice(*names: str) -> Rule:
 def _jobs(name: str, value: Any) -> int:
     if value == 0 and not isinstance(value, bool):
         raise ValueError(f"{name}: expected a number of threads, -1 or None, got 0; pass 1.")
-    return check_integer(name, value, low=-available_threads())
+    return check_integer(name, value, low=-sys.maxsize)
 
 
 def _flag_or_auto(name: str, value: Any) -> Any:

@@ -41,10 +41,8 @@ def split_rows(
     if wanted == "auto":
         wanted = usable.sum() >= ENOUGH_TO_VALIDATE
     if wanted and validate:
-        fraction = settings.validation_fraction
-        if targets.strata is not None:
-            return chronological_tail(usable, targets.strata, fraction, reach=0)
-        return chronological_tail(usable, rows.codes, fraction, reach=values.shape[1])
+        strata = rows.codes if targets.strata is None else targets.strata
+        return chronological_tail(usable, strata, settings.validation_fraction, targets.reach)
     everything = np.arange(rows.n)
     return Split(np.flatnonzero(usable), everything[:0], everything)
 
@@ -96,6 +94,24 @@ def _fit_encoder(
         mask=settings.missing == "mask",
         dtype=settings.dtype,
     )
+
+
+POINT_LOSSES = {"squared_error", "absolute_error", "huber"}
+
+
+def check_same_task(before: Any, now: Any) -> None:
+    """Settings of a fit that goes on from another: rows and outputs mean what they meant."""
+    if (before.lookback is None) != (now.lookback is None):
+        raise ValueError(
+            f"lookback: expected {before.lookback} as in the fit to go on with, got "
+            f"{now.lookback}; keep it, or start anew with fit and warm_start=False."
+        )
+    losses = {getattr(settings, "loss", None) for settings in (before, now)}
+    if len(losses) > 1 and not losses <= POINT_LOSSES:
+        raise ValueError(
+            f"loss: expected {before.loss!r} as in the fit to go on with, got {now.loss!r}; keep "
+            f"it, or start anew with fit and warm_start=False."
+        )
 
 
 def check_endless(settings: Any) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
 from gruforecast.data.segments import (
     check_order,
     find_segments,
-    is_default,
     stamps_and_groups,
 )
 from gruforecast.data.tokens import is_none
@@ -31,8 +31,6 @@ def read_steps(
             f"pass the rows of the series."
         )
     segments = find_segments(len(values), groups)
-    if stamps is not None and is_default(stamps) and not reset:
-        stamps = None
     of_series = []
     for name, rows in zip(segments.names, segments.parts(), strict=True):
         own = stamps
@@ -65,10 +63,22 @@ def read_samples(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: b
 
 def _read(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) -> np.ndarray:
     """The array (n, F) or (n, steps, F) of X, checked as scikit-learn does."""
+    check_kind("X", X)
     kind: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
     if tokens:
         kind = {"dtype": None, "ensure_all_finite": False}
-    if _n_dimensions(X) == 3:
+    n_dimensions = _n_dimensions(X)
+    if n_dimensions is not None and n_dimensions > 3:
+        raise ValueError(
+            f"X: expected rows (2-D) or windows (3-D), got {n_dimensions} dimensions; reshape it."
+        )
+    is_3d = n_dimensions == 3
+    if reset:
+        estimator._reads_3d = is_3d
+    elif is_3d != estimator._reads_3d:
+        had, got = ("3-D windows", "2-D") if estimator._reads_3d else ("2-D rows", "3-D")
+        raise ValueError(f"X: expected {had} as in fit, got a {got} array; reshape it.")
+    if is_3d:
         values = check_array(X, allow_nd=True, input_name="X", estimator=estimator, **kind)
         _check_features(estimator, values.shape[2], reset=reset)
     else:
@@ -95,6 +105,22 @@ def _n_dimensions(X: Any) -> int | None:
         return np.asarray(X).ndim
     except ValueError:  # rows of different length
         return None
+
+
+def check_kind(name: str, value: Any) -> None:
+    """Numbers or text, and nothing that would quietly become numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected an array without a mask, got a masked one; pass "
+            f"{name}.filled(numpy.nan) or drop what is masked."
+        )
+    dtypes = getattr(value, "dtypes", getattr(value, "dtype", None))
+    for dtype in dtypes if isinstance(dtypes, pd.Series) else [dtypes]:
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise TypeError(
+                f"{name}: expected numbers, got dates or durations ({dtype}); use them as the "
+                f"index, or make numbers of them."
+            )
 
 
 def _check_features(estimator: Any, n_features: int, *, reset: bool) -> None:
@@ -139,7 +165,7 @@ def _sequences(X: Any) -> Samples:
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Weights of the rows (n,)."""
+    """Weights of the rows (n,), the largest close to 1."""
     if sample_weight is None:
         return np.ones(n_rows)
     weights = check_array(
@@ -156,4 +182,8 @@ def read_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
             f"sample_weight: expected values of at least 0, got {weights[at]} in row {at}; "
             f"drop the row or weigh it 0."
         )
-    return np.asarray(weights)
+    if not weights.any():
+        raise ValueError(
+            "sample_weight: expected a weight that is not zero, got none; weigh some rows."
+        )
+    return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))  # only ratios count

@@ -33,12 +33,15 @@ class Material(NamedTuple):
     n_steps: int
     carried: Carried
     bounds: np.ndarray  # (S + 1,) of the series, with their context
+    numbers: np.ndarray  # (rows with their context,) the caller's, -1 for context
 
     def windows(self, numbers: np.ndarray, dtype: str, withheld: int = 0) -> Windows:
         """Windows of these rows, without the newest steps that are withheld."""
         lengths = np.maximum(self.lengths[numbers] - withheld, 0)
         starts = self.starts[numbers]
-        return Windows(self.series, starts, self.n_steps, lengths=lengths, dtype=dtype)
+        windows = Windows(self.series, starts, self.n_steps, lengths=lengths, dtype=dtype)
+        windows.row_numbers = self.numbers
+        return windows
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,12 @@ class Samples:
 
     def material(self, encoder: Encoder, context: Context, *, warn: bool) -> Material:
         series, carried = encoder.encode(self.values, self.bounds)
+        if not len(series):  # windows without any value still need rows to point at
+            series = np.zeros((1, encoder.width), series.dtype)
         lengths = np.diff(self.bounds)
-        return Material(series, self.bounds[:-1], lengths, self.n_steps, carried, self.bounds)
+        numbers = np.repeat(np.arange(self.n), lengths)
+        starts = self.bounds[:-1]
+        return Material(series, starts, lengths, self.n_steps, carried, self.bounds, numbers)
 
     def context(self, material: Material, earlier: Context) -> Context:
         """Windows that are complete leave nothing behind."""
@@ -157,7 +164,9 @@ class Steps:
                 rows = slice(bounds[s], bounds[s] + n_cold)
                 starts[rows], lengths[rows] = len(series), np.arange(1, n_cold + 1)
                 series = np.concatenate([series, encoder.encode(cold, np.array([0, n_cold]))[0]])
-        return Material(series, starts, lengths, self.lookback, after, joined)
+        numbers = np.full(len(series), -1)
+        numbers[ends - 1] = self.order
+        return Material(series, starts, lengths, self.lookback, after, joined, numbers)
 
     def context(self, material: Material, earlier: Context) -> Context:
         """What these rows leave for those that follow them."""

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from gruforecast.data.inputs import Scaling
+from gruforecast.data.tokens import plain
+from gruforecast.estimators.reading import check_kind
 
 
 class Targets(NamedTuple):
@@ -18,14 +21,25 @@ class Targets(NamedTuple):
     values: np.ndarray  # (n, k); NaN does not train
     loss: str
     n_outputs: int  # of the network
-    weights: np.ndarray | float = 1.0  # (n,) beside the caller's own
+    reach: int  # rows after its own that a target may tell of
+    class_weight: Any = None  # as scikit-learn's, by number of the class
     strata: np.ndarray | None = None  # (n,) complete windows with the same one validate together
     withheld: int = 0  # newest steps of each window that training does not read
+
+    def class_weights(self, training: np.ndarray) -> np.ndarray:
+        """Weights (n,) beside the caller's own, learnt from the rows numbered ``training``."""
+        if self.class_weight is None:
+            return np.ones(len(self.values))
+        codes = self.values[:, 0]
+        of_rows = compute_sample_weight(self.class_weight, codes[training])
+        of_class = dict(zip(codes[training], of_rows, strict=True))
+        return np.array([of_class.get(code, 1.0) for code in codes])
 
 
 def read_numbers(y: Any, estimator: Any) -> np.ndarray:
     """Targets (n, k) as numbers; NaN is missing."""
     _check_given(y, estimator)
+    check_kind("y", y)
     values = check_array(
         y, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_all_finite="allow-nan",
         input_name="y", estimator=estimator,
@@ -59,11 +73,21 @@ def number_labels(labels: np.ndarray, missing: np.ndarray, classes: np.ndarray) 
     wrong = classes[at] != known
     if wrong.any():
         raise ValueError(
-            f"y: expected labels among {classes.tolist()}, got {known[np.argmax(wrong)]!r}; "
+            f"y: expected labels among {classes.tolist()}, got {plain(known[np.argmax(wrong)])!r}; "
             f"pass all classes to the first partial_fit, or fit anew."
         )
     codes[~missing] = at
     return codes
+
+
+def read_classes(classes: Any) -> np.ndarray:
+    """The sorted classes that a caller says will come."""
+    labels = np.asarray(classes)
+    if labels.ndim != 1 or not labels.size or pd.isna(labels).any():
+        raise ValueError(
+            f"classes: expected a list of labels, got {classes!r}; name every class that will come."
+        )
+    return np.unique(labels)
 
 
 def check_length(values: np.ndarray, n_rows: int) -> None:

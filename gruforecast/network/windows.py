@@ -61,6 +61,7 @@ class Windows:
             self.lengths = _own_indices("lengths", lengths)
         _check_lengths(self.lengths, len(self.starts), self.n_steps)
         self._check_inside()
+        self.row_numbers: np.ndarray | None = None  # what messages call the rows of the series
         self.initial_state = None
         if initial_state is not None:
             shape = ("layers * directions", len(self.starts), "state size")

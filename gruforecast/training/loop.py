@@ -229,8 +229,10 @@ class _Run:
         self.network.flat = self.last_finite
         series = self.data.windows.series
         row, column = np.unravel_index(np.argmax(np.abs(series)), series.shape)
+        names = self.data.windows.row_numbers
+        name = row if names is None else names[row]
         raise _NotFinite(
             f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
             f"(norm of the last finite gradient {self.norm:.3g}, largest input "
-            f"{series[row, column]:.3g} in row {row}, feature {column})"
+            f"{series[row, column]:.3g} in row {name}, feature {column})"
         )
