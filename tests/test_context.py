@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gruforecast import GRUForecaster
-from gruforecast.estimators.context import TruncatedHistoryWarning
+from gruforecast.data.context import TruncatedHistoryWarning
 
 LOOKBACK = 4
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import TimeSeriesSplit
 
 from gruforecast import GRUClassifier, GRUEncoder, GRUForecaster
-from gruforecast.estimators.context import TruncatedHistoryWarning
+from gruforecast.data.context import TruncatedHistoryWarning
 from tests.test_context import (
     BERLIN,
     LOOKBACK,
@@ -41,7 +41,7 @@ def test_a_prediction_changes_nothing(context, make):
     np.testing.assert_array_equal(pickle.loads(before).predict(X[20:]), first)
 
 
-@pytest.mark.filterwarnings("ignore::gruforecast.estimators.context.TruncatedHistoryWarning")
+@pytest.mark.filterwarnings("ignore::gruforecast.data.context.TruncatedHistoryWarning")
 def test_a_prediction_that_warns_changes_nothing():
     X = table(pd.MultiIndex.from_product([list("xy"), dates("2024-01-01", 20)]))
     known = X.index.get_level_values(0) == "x"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gruforecast import GRUClassifier, GRUEncoder, GRUForecaster, make_supervised
-from gruforecast.estimators.rows import Steps
+from gruforecast.data.rows import Steps
 from tests.helpers import wavy_series
 
 N, N_TRAIN = 130, 90

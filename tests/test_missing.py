@@ -47,7 +47,8 @@ def filled_by_hand(X, train, series, *, scale, mask):
                 newest[name], seen[name] = X[t, j], steps[name]
             value = newest.get(name, mean)
             column.append((value - mean) / deviation if scale else value)
-            age.append(np.log1p(steps[name] - seen[name]))
+            since = steps[name] - seen[name]
+            age.append(since / (1 + since))
         columns.append(column)
         if mask and len(known) < len(train):
             ages.append(age)

@@ -125,16 +125,11 @@ def test_what_stands_beside_a_missing_target_trains():
     assert (found.network_.flat != expected.network_.flat).any()
 
 
-def test_a_column_without_any_target_is_left_as_it_was():
+def test_a_column_without_any_target_is_refused():
     y = Y.copy()
     y[:, 1] = NAN
-    model = forecaster(normalize="none").fit(X, y)
-    start = Network(model.network_.specification, seed=0)
-    for name in ("head.w", "head.b"):
-        found, before = model.weights_[name], start.weights[name]
-        np.testing.assert_array_equal(found[..., 1], before[..., 1])
-        assert (found[..., 0] != before[..., 0]).all()
-    assert np.isfinite(model.predict(X)).all()
+    with pytest.raises(ValueError, match="y: expected a value in every column .* in column 1"):
+        forecaster().fit(X, y)
 
 
 def test_states_do_not_learn_from_windows_whose_newest_step_is_missing():

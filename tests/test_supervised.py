@@ -180,7 +180,7 @@ ERRORS = {
 }
 TARGETS = {
     "no such name": (FRAME, "wind", r"one of the columns \['load', 'sun'\], got 'wind'; name one"),
-    "name in an array": (TWO_COLUMNS, "load", "target: expected one of the columns"),
+    "name in an array": (TWO_COLUMNS, "load", "target: expected the position of a column"),
     "too far right": (TWO_COLUMNS, 2, "target: expected a column from 0 to 1, got 2; choose one"),
     "negative": (TWO_COLUMNS, -1, "target: expected at least 0, got -1"),
     "float": (TWO_COLUMNS, 1.0, "target: expected a whole number, got 1.0"),

@@ -57,8 +57,8 @@ class MissingInNewColumnWarning(UserWarning):
 class InputEncoder:
     """Columns of numbers, scaled; missing values carried forward, with the steps since.
 
-    ``masked`` are the columns that lacked values in training: each has an input more, the
-    logarithm of 1 + the steps since its newest value.
+    ``masked`` are the columns that lacked values in training: each has an input more, the age of
+    its newest value, s / (1 + s) after s steps; bounded, as outages may outlast those of training.
     """
 
     scaling: Scaling
@@ -126,7 +126,7 @@ class InputEncoder:
             after.since[filled_ends, j] = since[ends]
             out[:, j] = column
             if j in place:
-                out[:, place[j]] = np.log1p(since)
+                out[:, place[j]] = since / (1 + since)
         return out, after
 
     def newly_missing(self, values: np.ndarray) -> np.ndarray:

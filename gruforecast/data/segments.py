@@ -56,9 +56,18 @@ def stamps_and_groups(X: Any, groups: Any) -> tuple[pd.Index | None, Any]:
             series = index.droplevel(-1)
             groups = series.to_flat_index() if series.nlevels > 1 else series
         index = index.get_level_values(-1)
-    tells_time = isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex))
+        if not (is_time(index) or pd.api.types.is_integer_dtype(index.dtype)):
+            raise ValueError(
+                f"X: expected an index (series, time), got a last level of {index.dtype}; put the "
+                f"times last, as with X.swaplevel()."
+            )
     counts = pd.api.types.is_integer_dtype(index.dtype) and not counts_all
-    return (index if tells_time or counts else None), groups
+    return (index if is_time(index) or counts else None), groups
+
+
+def is_time(index: pd.Index) -> bool:
+    """Whether an index holds dates, periods or durations."""
+    return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex))
 
 
 def is_default(stamps: pd.Index) -> bool:

@@ -18,14 +18,18 @@ class Split(NamedTuple):
 def chronological_tail(usable: np.ndarray, codes: np.ndarray, fraction: float, reach: int) -> Split:
     """Split the usable rows of each series; rows with the same code are one, in order.
 
-    The last ``fraction`` of them validates. The ``reach`` rows before it do neither: their
-    targets may lie among its rows.
+    The last ``fraction`` of them validates, rounded: short series may only train. The ``reach``
+    rows before it do neither: their targets may lie among its rows.
     """
+    order = np.argsort(codes, kind="stable")
+    series = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    counts = np.array([usable[rows].sum() for rows in series])
+    wanted = np.minimum(np.round(fraction * counts).astype(int), counts - 1)
+    if not (wanted > 0).any():
+        wanted[np.argmax(counts)] = min(1, counts.max() - 1)
     training, validation, past = [], [], []
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
+    for rows, n_validation in zip(series, wanted, strict=True):
         candidates = np.flatnonzero(usable[rows])
-        n_validation = min(max(1, round(fraction * len(candidates))), len(candidates) - 1)
         first = candidates[-n_validation] if n_validation > 0 else len(rows) + reach
         training.append(rows[candidates[candidates < first - reach]])
         validation.append(rows[candidates[candidates >= first]])

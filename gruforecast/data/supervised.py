@@ -82,6 +82,11 @@ def make_supervised(
 def _position(series: Any, target: Any, n_columns: int) -> int:
     """The number of the column that is the target."""
     if isinstance(target, str):
+        if not isinstance(series, (pd.Series, pd.DataFrame)):
+            raise TypeError(
+                f"target: expected the position of a column of an array, got {target!r}; pass a "
+                f"number, or a DataFrame."
+            )
         names = list(getattr(series, "columns", [getattr(series, "name", None)]))
         if target not in names:
             raise ValueError(

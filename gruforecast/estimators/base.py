@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from gruforecast.data.context import Context
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators import parameters
 from gruforecast.estimators.callbacks import (
@@ -20,19 +22,22 @@ from gruforecast.estimators.callbacks import (
     with_callbacks,
     write_line,
 )
-from gruforecast.estimators.context import Context
 from gruforecast.estimators.preparing import (
+    Plan,
     State,
+    check_columns,
     check_endless,
-    check_same_task,
+    check_same_rows,
+    reads_tokens,
     split_rows,
+    unchanged_on_error,
     warn_of_new_gaps,
 )
 from gruforecast.estimators.reading import read_samples, read_steps, read_weights
-from gruforecast.estimators.rows import Samples, Steps
+from gruforecast.estimators.sequences import read_sequences
 from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
-from gruforecast.training import Dataset, TrainingOptions, train
+from gruforecast.training import Dataset, EpochReport, TrainingState, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -73,7 +78,10 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
 
     _rules: ClassVar[dict[str, parameters.Rule]] = parameters.SHARED
     _doc_link_module = "gruforecast"
-    _doc_link_template = parameters.documentation()
+
+    @property
+    def _doc_link_template(self) -> str:
+        return parameters.documentation()
 
     @property
     def weights_(self) -> dict[str, np.ndarray]:
@@ -95,107 +103,115 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         """What the network learns; with ``reset`` what y is like is learnt, else checked."""
         raise NotImplementedError
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_state")
+
     # Learning.
 
     @with_callbacks
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        groups: Any,
-        *,
-        one_epoch: bool,
+    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
+        """Learn all epochs; scikit-learn's callbacks are told about every one.
+
+        A failure before training leaves the estimator as it was. From then on it is fitted, with
+        what it learnt so far, so that callbacks can use it and an interruption loses nothing.
+        """
+        with unchanged_on_error(self):
+            plan = self._prepare(X, y, sample_weight, groups, one_epoch=False)
+        self.network_, self._state = plan.network, plan.state
+        self.stopping_reason_ = "interrupted"
+        self._store(plan.network, TrainingState.start(plan.network, plan.options), plan.validated)
+        task = FitTask(
+            self,
+            plan.options.max_epochs,
+            lambda: self._snapshot(groups),
+            X=X,
+            y=y,
+            metadata={} if sample_weight is None else {"sample_weight": sample_weight},
+        )
+
+        def after_epoch(report: EpochReport) -> bool:
+            self._store(plan.network, report.state, plan.validated)
+            if self.verbose:
+                write_line(report)
+            return task.epoch_done(report)
+
+        n_threads = parameters.n_threads(self.n_jobs)
+        run = train(
+            plan.network, plan.training, plan.options, validation=plan.validation,
+            callbacks=[after_epoch], n_threads=n_threads,
+        )  # fmt: skip
+        self._store(plan.network, run.checkpoint, plan.validated)
+        self.stopping_reason_ = run.stopping_reason
+        task.done()
+
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, classes: Any = None
+    ) -> None:
+        """One epoch more of a run without a planned end; a failure leaves all as it was."""
+        with unchanged_on_error(self):
+            plan = self._prepare(X, y, sample_weight, groups, one_epoch=True, classes=classes)
+            earlier, options = plan.state.run, replace(plan.options, max_epochs=1)
+            if earlier is not None and earlier.options.is_like(options):
+                options = replace(options, max_epochs=earlier.epoch + 1)
+                earlier = replace(earlier, options=options, flat=plan.network.flat)
+            else:
+                earlier = None
+            run = train(
+                plan.network, plan.training, options, resume_from=earlier,
+                callbacks=[write_line] if self.verbose else [],
+                n_threads=parameters.n_threads(self.n_jobs),
+            )  # fmt: skip
+            self._state = replace(plan.state, run=run.checkpoint)
+            self._store(plan.network, run.checkpoint, False)
+            self.stopping_reason_ = run.stopping_reason
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, *, one_epoch: bool,
         classes: Any = None,
-    ) -> Any:
-        """Learn all epochs from the start or, with ``one_epoch``, one epoch more."""
+    ) -> Plan:  # fmt: skip
+        """From what the caller brings to data sets, options and a network to train."""
         settings = self._settings()
         if one_epoch:
             check_endless(settings)
-        goes_on = hasattr(self, "network_") and (one_epoch or settings.warm_start)
-        if goes_on:
-            check_same_task(self._state.settings, settings)
-        rows = self._read(X, groups, settings, reset=not goes_on)
-        targets = self._read_targets(y, rows, settings, not goes_on, classes)
+        earlier = None
+        if hasattr(self, "_state") and (one_epoch or settings.warm_start):
+            earlier = self._state
+        rows = self._read(X, groups, settings, earlier)
+        targets = self._read_targets(y, rows, settings, earlier is None, classes)
         weights = read_weights(sample_weight, rows.n)[rows.order]
         values = targets.values[rows.order]
         split = split_rows(rows, targets, values, weights, settings, validate=not one_epoch)
         weights = weights * targets.class_weights(rows.order[split.training])[rows.order]
-        if goes_on:
-            state = replace(self._state, settings=settings)
-        else:
+        if earlier is None:
+            if not targets.withheld:  # of X without y a column may lack all values
+                check_columns(values[split.training])
             state = State.learn(rows, values, weights, split, targets.loss, settings)
-        context = replace(state.context if one_epoch else Context.empty(), rule=settings.context)
-        material = rows.material(state.encoder, context, warn=False)
+        else:
+            state = earlier.with_settings(settings, targets.loss)
+        context = state.context if one_epoch else Context({})
+        material = rows.material(state.encoder, context, settings.context, warn=False)
         scaled = state.target_scaling.apply(values)
 
         def dataset(numbers: np.ndarray) -> Dataset:
             windows = material.windows(numbers, settings.dtype, targets.withheld)
             return Dataset(windows, scaled[numbers], weights[numbers])
 
-        training = dataset(split.training)
-        validation = dataset(split.validation) if len(split.validation) else None
-        validated = validation is not None
-        options = parameters.training_options(settings, targets.loss, state.seed, validated)
-        network = self._make_network(state, targets.n_outputs, goes_on)
-        # From here on the estimator is fitted, so that callbacks can use it as it learns.
+        validated = len(split.validation) > 0
+        return Plan(
+            training=dataset(split.training),
+            validation=dataset(split.validation) if validated else None,
+            options=parameters.training_options(settings, targets.loss, state.seed, validated),
+            network=self._make_network(state, targets.n_outputs, earlier is not None),
+            state=replace(state, context=rows.context(material, context)),
+        )
+
+    def _store(self, network: Network, run: TrainingState, validated: bool) -> None:
+        """What a run has shown so far."""
         self.network_ = network
-        self._state: State = replace(state, context=rows.context(material, context))
-        if one_epoch:
-            run = self._one_epoch(training, options)
-        else:
-            task = FitTask(
-                self,
-                options.max_epochs,
-                lambda: self._snapshot(groups),
-                X=X,
-                y=y,
-                metadata={} if sample_weight is None else {"sample_weight": sample_weight},
-            )
-            run = self._all_epochs(training, validation, options, task)
-        self.n_iter_ = run.n_epochs
-        self.loss_curve_ = run.loss_curve
-        self.validation_loss_curve_ = run.validation_curve if validated else None
+        self.n_iter_ = run.epoch
+        self.loss_curve_ = list(run.loss_curve)
+        self.validation_loss_curve_ = list(run.validation_curve) if validated else None
         self.best_loss_, self.best_iter_ = run.best_loss, run.best_epoch
-        self.stopping_reason_ = run.stopping_reason
-        return self
-
-    def _all_epochs(
-        self,
-        training: Dataset,
-        validation: Dataset | None,
-        options: TrainingOptions,
-        task: FitTask,
-    ) -> Any:
-        """A whole run, with scikit-learn's callbacks told about every epoch."""
-        callbacks: list[Callable[..., Any]] = [task.epoch_done]
-        if self.verbose:
-            callbacks.insert(0, write_line)
-        n_threads = parameters.n_threads(self.n_jobs)
-        run = train(
-            self.network_, training, options, validation=validation, callbacks=callbacks,
-            n_threads=n_threads,
-        )  # fmt: skip
-        self._state = replace(self._state, run=None)
-        task.done()
-        return run
-
-    def _one_epoch(self, training: Dataset, options: TrainingOptions) -> Any:
-        """One epoch more of a run without a planned end; the optimiser goes on where it was."""
-        earlier = self._state.run
-        done = 0 if earlier is None else earlier.epoch
-        if earlier is not None and earlier.options.is_like(options):
-            options = replace(options, max_epochs=done + 1)
-            earlier = replace(earlier, options=options, flat=self.network_.flat)
-        else:
-            earlier, options = None, replace(options, max_epochs=1)
-        n_threads = parameters.n_threads(self.n_jobs)
-        run = train(
-            self.network_, training, options, resume_from=earlier, n_threads=n_threads,
-            callbacks=[write_line] if self.verbose else [],
-        )  # fmt: skip
-        self._state = replace(self._state, run=run.checkpoint)
-        return run
 
     def _make_network(self, state: State, n_outputs: int, goes_on: bool) -> Network:
         """A new network, or the one to go on with if the parameters still describe it."""
@@ -236,13 +252,13 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         With ``n_steps`` shorter windows are filled up at their start.
         """
         check_is_fitted(self)
-        settings = SimpleNamespace(**vars(self._state.settings))
-        settings.context, settings.n_jobs = self.context, self.n_jobs
-        parameters.check_parameters({"context": self.context, "n_jobs": self.n_jobs}, self._rules)
+        live = {"context": self.context, "n_jobs": self.n_jobs}
+        settings = parameters.check_parameters(live, self._rules)
         groups = getattr(self, "_groups", None) if groups is None else groups
-        rows = self._read(X, groups, settings, reset=False)
-        context = replace(self._state.context, rule=self.context)
-        material = rows.material(self._state.encoder, context, warn=True)
+        rows = self._read(X, groups, self._state.settings, self._state)
+        material = rows.material(
+            self._state.encoder, self._state.context, settings.context, warn=True
+        )
         if n_steps is not None:
             if n_steps < material.n_steps:
                 raise ValueError(
@@ -250,8 +266,8 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
                     f"{material.n_steps}; shorten them, or use states='last'."
                 )
             material = material._replace(n_steps=n_steps)
-        windows = material.windows(np.arange(rows.n), settings.dtype)
-        result = run(self.network_, windows, parameters.n_threads(self.n_jobs))
+        windows = material.windows(np.arange(rows.n), self._state.settings.dtype)
+        result = run(self.network_, windows, parameters.n_threads(settings.n_jobs))
         out = np.empty(result.shape, np.float64)
         out[rows.order] = result
         return out
@@ -263,14 +279,21 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
     def _settings(self) -> SimpleNamespace:
         return parameters.check_parameters(self.get_params(deep=False), self._rules)
 
-    def _read(self, X: Any, groups: Any, settings: Any, *, reset: bool) -> Samples | Steps:
-        """X as windows, or as steps when there is a lookback."""
-        tokens = getattr(settings, "embedding_size", None) is not None
-        how = {"reset": reset, "missing": settings.missing, "tokens": tokens}
-        if settings.lookback is None:
-            rows: Samples | Steps = read_samples(self, X, **how)
+    def _read(self, X: Any, groups: Any, settings: Any, earlier: State | None) -> Samples | Steps:
+        """X as windows, or as steps when there is a lookback; like that of an earlier fit."""
+        if earlier is not None:
+            check_same_rows(earlier, settings)
+        tokens = reads_tokens(settings)
+        reset = earlier is None
+        if settings.lookback is not None:
+            rows: Samples | Steps = read_steps(
+                self, X, groups, settings.lookback, reset=reset, missing=settings.missing,
+                tokens=tokens,
+            )  # fmt: skip
+        elif tokens:
+            rows = read_sequences(self, X, reset=reset)
         else:
-            rows = read_steps(self, X, groups, settings.lookback, **how)
-        if not reset and settings.missing == "mask":
-            warn_of_new_gaps(self._state.encoder, rows.values)
+            rows = read_samples(self, X, reset=reset, missing=settings.missing)
+        if earlier is not None and settings.missing == "mask":
+            warn_of_new_gaps(earlier.encoder, rows.values)
         return rows

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
-from gruforecast.estimators.rows import Samples, Steps
+from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.targets import (
     Targets,
     check_length,
@@ -93,7 +95,7 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
         -------
         self
         """
-        self._fit(X, y, sample_weight, groups, one_epoch=False)
+        self._fit(X, y, sample_weight, groups)
         return self
 
     def partial_fit(
@@ -115,7 +117,7 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
                 "class_weight: expected None or a dict with partial_fit, got 'balanced'; pass the "
                 "weights that sklearn.utils.class_weight.compute_class_weight finds for all rows."
             )
-        self._fit(X, y, sample_weight, groups, one_epoch=True, classes=classes)
+        self._partial_fit(X, y, sample_weight, groups, classes)
         return self
 
     def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
@@ -135,6 +137,14 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
         """Outputs of the head (n, classes); of two classes the second minus the first (n,)."""
         raw = self._raw(X, groups)
         return np.asarray(raw[:, 1] - raw[:, 0]) if raw.shape[1] == 2 else raw
+
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None) -> float:
+        """Share of rows whose class is right; rows with a missing label do not count."""
+        labels, missing = read_labels(y, self)
+        predicted = self.predict(X, groups=groups)
+        check_length(labels, len(predicted))
+        weights = read_weights(sample_weight, len(labels))[~missing]
+        return float(accuracy_score(labels[~missing], predicted[~missing], sample_weight=weights))
 
     def _read_targets(
         self, y: Any, rows: Samples | Steps, settings: Any, reset: bool, classes: Any
@@ -167,8 +177,9 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
         classes = self.classes_.tolist()
         for label, weight in class_weight.items():
             check_number(f"class_weight[{label!r}]", weight, low=0.0)
-            if label not in classes:
-                raise ValueError(
-                    f"class_weight: expected classes among {classes}, got {label!r}; drop it."
-                )
+        if class_weight and not set(classes) & set(class_weight):  # some may lack in a fold
+            raise ValueError(
+                f"class_weight: expected classes among {classes}, got {list(class_weight)}; name "
+                f"the labels of y."
+            )
         return {code: class_weight.get(label, 1.0) for code, label in enumerate(classes)}

@@ -17,9 +17,10 @@ lookback : int, optional
         With a lookback: whether the first rows of a new X see the last training rows as their
         history. "auto": if X has an index of times (or of row numbers that do not start at 0),
         when its first row follows the training rows directly, and a warning names the number of
-        rows with truncated history otherwise; without such an index, unless X begins with the
-        training rows themselves. "train" always, "none" never. Plain arrays from shuffled splits
-        cannot be told from rows that follow.
+        rows with truncated history otherwise; without such an index, except
+        as long as its rows equal the first training rows, one by one. "train" always, "none"
+        never. Of arrays only those that do follow the training rows are right: other splits
+        than TimeSeriesSplit cannot be seen from an array.
     cell : {"gru", "lstm", "rnn"}, default "gru"
     hidden_size : int, default 32
     num_layers : int, default 1
@@ -36,7 +37,7 @@ lookback : int, optional
         y with mean and deviation of the training rows; predictions come back in the units of y.
     missing : {"mask", "ffill", "error"}, default "mask"
         Missing values in X: carried forward, with an input more for each feature that lacks values
-        in training, the steps since its newest value ("mask"); carried forward ("ffill"); refused
+        in training, the age of its newest value ("mask"); carried forward ("ffill"); refused
         ("error"). Leading steps of a window (n, steps, F) without any value are no part of it.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "adagrad"}, default "adam"
     learning_rate : float, default {learning_rate}

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
-from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import (
     Targets,
     check_length,
@@ -95,8 +96,15 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         -------
         self
         """
-        self._fit(X, y, sample_weight, groups, one_epoch=False)
+        self._fit(X, y, sample_weight, groups)
         return self
+
+    def fit_transform(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
+    ) -> np.ndarray:
+        """Fit, then ``transform`` the same rows of the same series."""
+        self.fit(X, y, sample_weight=sample_weight, groups=groups)
+        return self.transform(X, groups=groups)
 
     def transform(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """States of every row's window: (n, units), or all steps side by side, oldest first.
@@ -123,21 +131,21 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
     def _read_targets(
         self, y: Any, rows: Samples | Steps, settings: Any, reset: bool, classes: Any
     ) -> Targets:
-        if reset:
-            self._n_steps: int = rows.n_steps
+        self._n_steps: int = rows.n_steps
         if y is None:
             return self._newest_step(rows, settings)
         kind = np.asarray(y).dtype.kind
         loss = settings.loss
         if loss == "auto":
-            loss = "squared_error" if kind in "iuf" else "cross_entropy"
+            named = isinstance(getattr(y, "dtype", None), pd.CategoricalDtype)
+            loss = "squared_error" if kind in "iuf" and not named else "cross_entropy"
         if loss != "cross_entropy":
             values = read_numbers(y, self)
             check_length(values, rows.n)
             return Targets(values, loss, n_outputs=values.shape[1], reach=values.shape[1])
         labels, missing = read_labels(y, self)
         check_length(labels, rows.n)
-        if reset:
+        if reset or not hasattr(self, "_classes"):
             self._classes: np.ndarray = np.unique(labels[~missing])
         codes = number_labels(labels, missing, self._classes)
         return Targets(codes[:, None], loss, n_outputs=len(self._classes), reach=1)

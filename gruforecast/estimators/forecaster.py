@@ -7,23 +7,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
 from gruforecast.estimators.reading import read_weights
-from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets, check_length, read_numbers
-from gruforecast.training.losses import make_loss
-
-LOSSES = (
-    "squared_error", "absolute_error", "huber", "quantile", "gaussian", "student_t", "poisson",
-)  # fmt: skip
-DISTRIBUTIONS = ("gaussian", "student_t", "poisson")
+from gruforecast.training.losses import NUMERIC, Loss, make_loss
 
 
 def _quantiles(name: str, value: Any) -> tuple[float, ...]:
@@ -33,7 +27,7 @@ def _quantiles(name: str, value: Any) -> tuple[float, ...]:
             f"{name}: expected a sequence of numbers, got {value!r}; pass a tuple such as "
             f"(0.1, 0.5, 0.9)."
         )
-    return tuple(make_loss("quantile", quantiles=value).options.tolist())
+    return tuple(make_loss("quantile", quantiles=value).quantiles or ())
 
 
 @document
@@ -74,7 +68,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
 
     _rules: ClassVar[dict[str, parameters.Rule]] = parameters.SHARED | {
-        "loss": parameters.choice(*LOSSES),
+        "loss": parameters.choice(*NUMERIC),
         "quantiles": _quantiles,
     }
 
@@ -102,7 +96,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         -------
         self
         """
-        self._fit(X, y, sample_weight, groups, one_epoch=False)
+        self._fit(X, y, sample_weight, groups)
         return self
 
     def partial_fit(
@@ -113,7 +107,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         The first call on a new estimator learns scales from its rows, which later calls keep.
         With a lookback, rows that follow those of the last call directly see them as history.
         """
-        self._fit(X, y, sample_weight, groups, one_epoch=True)
+        self._partial_fit(X, y, sample_weight, groups)
         return self
 
     def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
@@ -125,13 +119,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         Student t, the rate of a Poisson).
         """
         parts = self._parts(X, groups)
-        loss = self._state.settings.loss
-        if loss == "quantile":
-            levels = self._state.settings.quantiles
-            point = _median(parts, levels)
-        else:
-            point = parts[..., 0] if loss in ("gaussian", "student_t") else parts
-        return self._shaped(point)
+        return self._loss().point(parts).reshape(-1, *self._shape_of_row())
 
     def predict_quantiles(
         self, X: Any, quantiles: Sequence[float] | None = None, *, groups: Any = None
@@ -142,20 +130,19 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         to be had (``quantiles`` of the constructor by default).
         """
         check_is_fitted(self)
-        loss, trained = self._state.settings.loss, self._state.settings.quantiles
-        levels = trained if quantiles is None else _quantiles("quantiles", quantiles)
-        if loss == "quantile":
-            if missing := [level for level in levels if level not in trained]:
-                raise ValueError(
-                    f"quantiles: expected some of those that were trained, {trained}, got "
-                    f"{missing[0]}; name it in the constructor and fit again."
-                )
-            at = [trained.index(level) for level in levels]
-            parts = self._parts(X, groups)[..., at]
-        else:
+        trained = self._loss().quantiles
+        default = self._state.settings.quantiles
+        levels = default if quantiles is None else _quantiles("quantiles", quantiles)
+        if trained is None:
             frozen = self._distribution(X, groups, "predict_quantiles")
-            parts = np.stack([frozen.ppf(level) for level in levels], axis=-1)
-        return self._shaped(parts)
+            return np.stack([frozen.ppf(level) for level in levels], axis=-1)
+        if missing := [level for level in levels if level not in trained]:
+            raise ValueError(
+                f"quantiles: expected some of those that were trained, {trained}, got "
+                f"{missing[0]}; name it in the constructor and fit again."
+            )
+        parts = self._parts(X, groups)[..., [trained.index(level) for level in levels]]
+        return parts.reshape(-1, *self._shape_of_row(), len(levels))
 
     def predict_distribution(self, X: Any, *, groups: Any = None) -> Any:
         """The distribution of every prediction, as a frozen one of ``scipy.stats``.
@@ -163,7 +150,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         It has ``mean``, ``std``, ``ppf``, ``interval``, ``rvs`` and so on, in the shape of y.
         """
         check_is_fitted(self)
-        return self._distribution(X, groups, "predict_distribution", shaped=True)
+        return self._distribution(X, groups, "predict_distribution")
 
     def score(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
@@ -186,62 +173,47 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
     ) -> Targets:
         values = read_numbers(y, self)
         check_length(values, rows.n)
-        if settings.loss == "poisson" and np.nanmin(values, initial=0.0) < 0:
+        loss = parameters.training_options(settings, settings.loss).make_loss()
+        if np.nanmin(values, initial=np.inf) < loss.low:
             raise ValueError(
-                f"y: expected counts of at least 0 with loss='poisson', got "
+                f"y: expected values of at least {loss.low:g} with loss={loss.name!r}, got "
                 f"{np.nanmin(values):g}; correct them or choose another loss."
             )
-        if reset:
-            self.n_outputs_, self._is_flat = values.shape[1], np.asarray(y).ndim == 1
-        elif values.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y: expected {self.n_outputs_} columns as before, got {values.shape[1]}; "
-                f"fit anew for another number."
-            )
-        options = parameters.training_options(settings, settings.loss)
-        width = options.make_loss().width
         k = values.shape[1]
-        return Targets(values, settings.loss, n_outputs=width * k, reach=k)
+        if not reset and k != self.n_outputs_:
+            raise ValueError(
+                f"y: expected {self.n_outputs_} columns as before, got {k}; fit anew for another "
+                f"number."
+            )
+        self.n_outputs_: int = k
+        self._is_flat: bool = np.asarray(y).ndim == 1
+        return Targets(values, loss.name, n_outputs=loss.width * k, reach=k)
+
+    def _loss(self) -> Loss:
+        """The loss that was trained, with its options."""
+        settings = self._state.settings
+        return parameters.training_options(settings, settings.loss).make_loss()
 
     def _parts(self, X: Any, groups: Any) -> np.ndarray:
         """What the loss says about each row in the units of y: (n, k) or (n, k, parts)."""
-        raw = self._raw(X, groups)
-        fitted, scaling = self._state.settings, self._state.target_scaling
-        loss = parameters.training_options(fitted, fitted.loss).make_loss()
-        parts = loss.transform(raw)
-        if fitted.loss == "quantile":
-            return np.asarray(parts * scaling.scale[:, None] + scaling.center[:, None])
-        if parts.ndim == 3:  # location, deviation and, for the Student t, degrees of freedom
-            parts[..., 0] = scaling.undo(parts[..., 0])
-            parts[..., 1] *= scaling.scale
-            return parts
-        return scaling.undo(parts)
+        check_is_fitted(self)
+        loss, scaling = self._loss(), self._state.target_scaling
+        parts = loss.transform(self._raw(X, groups))
+        return loss.rescale(parts, scaling.center, scaling.scale)
 
-    def _distribution(self, X: Any, groups: Any, method: str, shaped: bool = False) -> Any:
-        loss = self._state.settings.loss
-        if loss not in DISTRIBUTIONS:
-            others = ", 'quantile'" if method == "predict_quantiles" else ""
+    def _distribution(self, X: Any, groups: Any, method: str) -> Any:
+        """A frozen distribution in the shape of y."""
+        loss = self._loss()
+        if loss.distribution is None:
+            fitting = [name for name in NUMERIC if make_loss(name).distribution is not None]
+            fitting += ["quantile"] if method == "predict_quantiles" else []
             raise ValueError(
-                f"{method}: expected loss='gaussian', 'student_t' or 'poisson'{others}, got "
-                f"{loss!r}; choose one of them and fit again."
+                f"{method}: expected loss to be one of {', '.join(fitting)}, got {loss.name!r}; "
+                f"choose one of them and fit again."
             )
         parts = self._parts(X, groups)
-        of = [parts] if loss == "poisson" else np.moveaxis(parts, -1, 0)
-        of = [self._shaped(part) if shaped else part for part in of]
-        if loss == "poisson":
-            return stats.poisson(of[0])
-        if loss == "gaussian":
-            return stats.norm(loc=of[0], scale=of[1])
-        return stats.t(df=of[2], loc=of[0], scale=of[1])
+        return loss.distribution(parts[:, 0] if self._is_flat else parts)
 
-    def _shaped(self, values: np.ndarray) -> np.ndarray:
-        """(n, k, ...) without the axis k if y had none."""
-        return values[:, 0] if self._is_flat else values
-
-
-def _median(parts: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """The quantile 0.5 of quantiles (n, k, Q), interpolated; the nearest if all lie on one side."""
-    at = float(np.interp(0.5, levels, np.arange(len(levels))))
-    low = int(at)
-    high, share = min(low + 1, len(levels) - 1), at - low
-    return np.asarray((1 - share) * parts[..., low] + share * parts[..., high])
+    def _shape_of_row(self) -> tuple[int, ...]:
+        """() for y (n,), and (k,) for y (n, k)."""
+        return () if self._is_flat else (self.n_outputs_,)

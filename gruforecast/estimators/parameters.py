@@ -53,6 +53,11 @@ def _flag_or_auto(name: str, value: Any) -> Any:
     raise ValueError(f"{name}: expected True, False or 'auto', got {value!r}; choose one of them.")
 
 
+def _level(name: str, value: Any) -> int:
+    """A count; True is 1."""
+    return int(value) if isinstance(value, (bool, np.bool_)) else check_integer(name, value, low=0)
+
+
 def _random_state(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (np.random.RandomState, np.random.Generator)):
         return value
@@ -95,7 +100,7 @@ SHARED: dict[str, Rule] = {
     "n_jobs": optional(_jobs),
     "dtype": lambda name, value: check_precision(value),
     "random_state": _random_state,
-    "verbose": partial(check_integer, low=0),
+    "verbose": _level,
 }
 
 
@@ -109,8 +114,6 @@ def check_parameters(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> Si
     """Every parameter by its rule; flags and counts may be NumPy's."""
     checked = {}
     for name, value in values.items():
-        if name == "verbose" and isinstance(value, (bool, np.bool_)):
-            value = int(value)
         checked[name] = rules[name](name, value)
     return SimpleNamespace(**checked)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gruforecast.data.context import Context
 from gruforecast.data.inputs import InputEncoder, MissingInNewColumnWarning, Scaling
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.data.split import Split, chronological_tail
 from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators import parameters
-from gruforecast.estimators.context import Context
-from gruforecast.estimators.rows import Samples, Steps
 from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
-from gruforecast.training import TrainingState
+from gruforecast.network import Network
+from gruforecast.training import Dataset, TrainingOptions, TrainingState
+from gruforecast.training.losses import make_loss
 from gruforecast.training.schedules import SCHEDULES
 
 ENOUGH_TO_VALIDATE = 1000  # rows from which early_stopping="auto" keeps a part for validation
@@ -47,11 +51,22 @@ def split_rows(
     return Split(np.flatnonzero(usable), everything[:0], everything)
 
 
+def check_columns(values: np.ndarray) -> None:
+    """Targets (n, k) of the training rows of which every column has a value."""
+    empty = np.isnan(values).all(axis=0)
+    if empty.any():
+        raise ValueError(
+            f"y: expected a value in every column among the training rows, got none in column "
+            f"{int(np.argmax(empty))}; drop it or pass more rows."
+        )
+
+
 @dataclass(frozen=True)
 class State:
     """What a fitted estimator knows beside its network."""
 
     settings: Any  # its parameters, checked
+    loss: str
     encoder: InputEncoder | TokenEncoder
     target_scaling: Scaling
     seed: int
@@ -73,18 +88,37 @@ class State:
         used = split.training
         return cls(
             settings,
+            loss,
             encoder=_fit_encoder(*rows.for_scaling(split, weights), settings),
             target_scaling=target_scaling(values[used], weights[used], loss, scale=scale),
             seed=parameters.draw_seed(settings.random_state),
-            context=Context.empty(),
+            context=Context({}),
         )
+
+    def with_settings(self, settings: Any, loss: str) -> State:
+        """For a fit that goes on, whose outputs mean what they meant."""
+        changed = loss != self.loss
+        if changed and not (make_loss(loss).is_plain and make_loss(self.loss).is_plain):
+            raise ValueError(
+                f"loss: expected {self.loss!r} as in the fit to go on with, got {loss!r}; keep "
+                f"it, or start anew with fit and warm_start=False."
+            )
+        if loss == "quantile" and settings.quantiles != self.settings.quantiles:
+            raise ValueError(
+                f"quantiles: expected {self.settings.quantiles} as in the fit to go on with, got "
+                f"{settings.quantiles}; keep them, or start anew with fit and warm_start=False."
+            )
+        encoder = self.encoder
+        if isinstance(encoder, TokenEncoder):
+            encoder = replace(encoder, ignore_unknown=settings.handle_unknown == "ignore")
+        return replace(self, settings=settings, loss=loss, encoder=encoder)
 
 
 def _fit_encoder(
     values: np.ndarray, weights: np.ndarray | None, settings: Any
 ) -> InputEncoder | TokenEncoder:
     """Scales, columns that lack values, and tokens of values (n, F)."""
-    if getattr(settings, "embedding_size", None) is not None:
+    if reads_tokens(settings):
         ignore = settings.handle_unknown == "ignore"
         return TokenEncoder.fit(values, ignore_unknown=ignore, dtype=settings.dtype)
     return InputEncoder.fit(
@@ -96,22 +130,20 @@ def _fit_encoder(
     )
 
 
-POINT_LOSSES = {"squared_error", "absolute_error", "huber"}
+def reads_tokens(settings: Any) -> bool:
+    """Whether X holds tokens rather than numbers."""
+    return getattr(settings, "embedding_size", None) is not None
 
 
-def check_same_task(before: Any, now: Any) -> None:
-    """Settings of a fit that goes on from another: rows and outputs mean what they meant."""
-    if (before.lookback is None) != (now.lookback is None):
-        raise ValueError(
-            f"lookback: expected {before.lookback} as in the fit to go on with, got "
-            f"{now.lookback}; keep it, or start anew with fit and warm_start=False."
-        )
-    losses = {getattr(settings, "loss", None) for settings in (before, now)}
-    if len(losses) > 1 and not losses <= POINT_LOSSES:
-        raise ValueError(
-            f"loss: expected {before.loss!r} as in the fit to go on with, got {now.loss!r}; keep "
-            f"it, or start anew with fit and warm_start=False."
-        )
+def check_same_rows(before: State, now: Any) -> None:
+    """Settings of a fit that goes on from another: rows mean what they meant."""
+    for name in ("lookback", "embedding_size"):
+        had, got = getattr(before.settings, name, None), getattr(now, name, None)
+        if (had is None) != (got is None):
+            raise ValueError(
+                f"{name}: expected {had!r} as in the fit to go on with, got {got!r}; keep it, or "
+                f"start anew with fit and warm_start=False."
+            )
 
 
 def check_endless(settings: Any) -> None:
@@ -134,3 +166,29 @@ def warn_of_new_gaps(encoder: InputEncoder | TokenEncoder, values: np.ndarray) -
             f"forward without the input that tells their age.",
             MissingInNewColumnWarning,
         )
+
+
+class Plan(NamedTuple):
+    """A run that is about to start, and what the estimator will know after it."""
+
+    training: Dataset
+    validation: Dataset | None
+    options: TrainingOptions
+    network: Network
+    state: State
+
+    @property
+    def validated(self) -> bool:
+        return self.validation is not None
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Whatever fails in this block leaves the estimator's attributes as they were."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

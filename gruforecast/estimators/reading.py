@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
+from gruforecast.data.rows import Samples, Steps
 from gruforecast.data.segments import (
     check_order,
     find_segments,
     stamps_and_groups,
 )
-from gruforecast.data.tokens import is_none
-from gruforecast.estimators.rows import Samples, Steps
 
 
 def read_steps(
@@ -41,16 +39,12 @@ def read_steps(
     return Steps(values[segments.order], segments, of_series, lookback)
 
 
-def read_samples(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) -> Samples:
-    """Rows as windows: (n, steps) of one feature, (n, steps, F), or sequences of tokens."""
-    if tokens and _is_ragged(X):
-        return _sequences(X)
-    values = _read(estimator, X, reset=reset, missing=missing, tokens=tokens)
+def read_samples(estimator: Any, X: Any, *, reset: bool, missing: str) -> Samples:
+    """Rows as windows: (n, steps) of one feature, or (n, steps, F)."""
+    values = _read(estimator, X, reset=reset, missing=missing, tokens=False)
     if values.ndim == 2:
         values = values[:, :, None]
     n, n_steps, n_features = values.shape
-    if tokens:
-        return _sequences([window[~is_none(window[:, 0])] for window in values])
     table = values.reshape(n * n_steps, n_features)
     lengths = np.full(n, n_steps)
     lacking = np.isnan(values).all(axis=2)
@@ -68,7 +62,12 @@ def _read(estimator: Any, X: Any, *, reset: bool, missing: str, tokens: bool) ->
     if tokens:
         kind = {"dtype": None, "ensure_all_finite": False}
     n_dimensions = _n_dimensions(X)
-    if n_dimensions is not None and n_dimensions > 3:
+    if n_dimensions is None:
+        raise ValueError(
+            "X: expected rows of one length, got rows of different length; fill up windows at "
+            "their start with NaN, or set embedding_size of GRUClassifier if they hold tokens."
+        )
+    if n_dimensions > 3:
         raise ValueError(
             f"X: expected rows (2-D) or windows (3-D), got {n_dimensions} dimensions; reshape it."
         )
@@ -133,35 +132,6 @@ def _check_features(estimator: Any, n_features: int, *, reset: bool) -> None:
             f"X: expected windows of {estimator.n_features_in_} features as in fit, got "
             f"{n_features}; X has {n_features} features along its last axis, use the same ones."
         )
-
-
-def _is_ragged(X: Any) -> bool:
-    """Whether X is a list, an array or a Series of sequences rather than a table."""
-    if hasattr(X, "columns") or getattr(X, "ndim", 1) != 1 or isinstance(X, str):
-        return False
-    if not hasattr(X, "__len__") or not len(X):
-        return False
-    return all(isinstance(x, (Sequence, np.ndarray)) and not isinstance(x, str) for x in X)
-
-
-def _sequences(X: Any) -> Samples:
-    """Sequences of tokens, without what stands for none."""
-    parts = []
-    for number, sequence in enumerate(X):
-        tokens = np.asarray(sequence)
-        if tokens.ndim == 2 and tokens.shape[1] == 1:
-            tokens = tokens[:, 0]
-        if tokens.ndim != 1:
-            raise ValueError(
-                f"X: expected sequences of single tokens, got one of shape "
-                f"{np.shape(sequence)} in row {number}; pass one list of tokens per row."
-            )
-        parts.append(tokens[~is_none(tokens)])
-    lengths = np.array([len(part) for part in parts], np.int64)
-    if not lengths.any():
-        raise ValueError("X: expected at least one token, got none; check how it was made.")
-    values = np.concatenate([part for part in parts if len(part)])[:, None]
-    return Samples(values, np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()))
 
 
 def read_weights(sample_weight: Any, n_rows: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 from gruforecast.data.inputs import Scaling
 from gruforecast.data.tokens import plain
 from gruforecast.estimators.reading import check_kind
+from gruforecast.training.losses import make_loss
 
 
 class Targets(NamedTuple):
@@ -32,8 +33,9 @@ class Targets(NamedTuple):
             return np.ones(len(self.values))
         codes = self.values[:, 0]
         of_rows = compute_sample_weight(self.class_weight, codes[training])
-        of_class = dict(zip(codes[training], of_rows, strict=True))
-        return np.array([of_class.get(code, 1.0) for code in codes])
+        of_class = np.ones(self.n_outputs)
+        of_class[codes[training].astype(int)] = of_rows
+        return np.where(np.isnan(codes), 1.0, of_class[np.nan_to_num(codes).astype(int)])
 
 
 def read_numbers(y: Any, estimator: Any) -> np.ndarray:
@@ -69,7 +71,10 @@ def number_labels(labels: np.ndarray, missing: np.ndarray, classes: np.ndarray) 
     """Numbers (n,) of labels among sorted classes; NaN where missing."""
     codes = np.full(len(labels), np.nan)
     known = labels[~missing]
-    at = np.clip(np.searchsorted(classes, known), 0, len(classes) - 1)
+    try:
+        at = np.clip(np.searchsorted(classes, known), 0, len(classes) - 1)
+    except TypeError:
+        at = np.zeros(len(known), np.int64)  # labels of another type are none of them
     wrong = classes[at] != known
     if wrong.any():
         raise ValueError(
@@ -100,12 +105,13 @@ def check_length(values: np.ndarray, n_rows: int) -> None:
 
 def target_scaling(values: np.ndarray, weights: np.ndarray, loss: str, *, scale: bool) -> Scaling:
     """The units in which targets (n, k) are learnt."""
-    if not scale or loss == "cross_entropy":
+    known = make_loss(loss)
+    if not scale or not known.width:
         return Scaling.none(values.shape[1])
     scaling = Scaling.standard(values, weights)
-    if loss == "poisson":  # counts keep their zero: they are measured in their mean
-        mean = np.where(scaling.center > 0, scaling.center, 1.0)
-        return Scaling(np.zeros_like(mean), mean)
+    if np.isfinite(known.low):  # targets that must not fall below are measured in their mean
+        mean = np.where(scaling.center > known.low, scaling.center, known.low + 1.0)
+        return Scaling(np.full_like(mean, known.low), mean - known.low)
     if not np.isfinite(scaling.scale).all():
         raise ValueError(
             f"y: expected numbers whose spread is finite, got up to "

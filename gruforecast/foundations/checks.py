@@ -87,10 +87,10 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line outside this package that the call came from."""
-    package = __name__.split(".")[0]
+    """Warn at the line that the call came from, outside this package and what wraps its methods."""
+    inner = {__name__.split(".")[0], "sklearn", "joblib", "contextlib"}
     level, frame = 1, sys._getframe()
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == package:
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in inner:
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(message, category, stacklevel=level)
 

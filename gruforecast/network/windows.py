@@ -30,6 +30,8 @@ class Windows:
     initial_state : array (layers * directions, N, state size), optional
         The state each window starts from; zeros by default. An LSTM's state is [h, c].
     dtype : {"float32", "float64"}
+    row_numbers : array of int (rows,), optional
+        What messages call the rows of the series; -1 for rows from before.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Windows:
         lengths: Any = None,
         initial_state: Any = None,
         dtype: str = "float32",
+        row_numbers: np.ndarray | None = None,
     ) -> None:
         dtype = check_precision(dtype)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
@@ -61,7 +64,7 @@ class Windows:
             self.lengths = _own_indices("lengths", lengths)
         _check_lengths(self.lengths, len(self.starts), self.n_steps)
         self._check_inside()
-        self.row_numbers: np.ndarray | None = None  # what messages call the rows of the series
+        self.row_numbers = row_numbers
         self.initial_state = None
         if initial_state is not None:
             shape = ("layers * directions", len(self.starts), "state size")

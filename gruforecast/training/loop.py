@@ -231,8 +231,9 @@ class _Run:
         row, column = np.unravel_index(np.argmax(np.abs(series)), series.shape)
         names = self.data.windows.row_numbers
         name = row if names is None else names[row]
+        where = f"row {name}" if name >= 0 else "a row kept from before"
         raise _NotFinite(
             f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
             f"(norm of the last finite gradient {self.norm:.3g}, largest input "
-            f"{series[row, column]:.3g} in row {name}, feature {column})"
+            f"{series[row, column]:.3g} in {where}, feature {column})"
         )

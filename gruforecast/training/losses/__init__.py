@@ -29,8 +29,45 @@ def _quantile(quantiles: Sequence[float] = MEDIAN_AND_TAILS) -> Loss:
             f"quantiles: expected rising values, got {tuple(wanted.tolist())}; "
             f"sort them and drop doubles."
         )
-    transform = partial(regression.sorted_quantiles, n_quantiles=len(wanted))
-    return Loss("quantile", regression.quantile, len(wanted), transform, wanted)
+    return Loss(
+        "quantile",
+        regression.quantile,
+        width=len(wanted),
+        transform=partial(regression.sorted_quantiles, n_quantiles=len(wanted)),
+        options=wanted,
+        point=partial(regression.median, quantiles=wanted),
+        rescale=regression.rescale_quantiles,
+        quantiles=tuple(wanted.tolist()),
+    )
+
+
+def _gaussian() -> Loss:
+    return Loss(
+        "gaussian",
+        likelihood.gaussian,
+        width=2,
+        transform=likelihood.gaussian_parameters,
+        point=likelihood.location,
+        rescale=likelihood.rescale_location,
+        distribution=likelihood.gaussian_distribution,
+    )
+
+
+def _student_t() -> Loss:
+    return Loss(
+        "student_t",
+        likelihood.student_t,
+        width=3,
+        transform=likelihood.student_t_parameters,
+        point=likelihood.location,
+        rescale=likelihood.rescale_location,
+        distribution=likelihood.student_t_distribution,
+    )
+
+
+def _poisson() -> Loss:
+    distribution = likelihood.poisson_distribution
+    return Loss("poisson", likelihood.poisson, transform=np.exp, low=0.0, distribution=distribution)
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {
@@ -38,15 +75,14 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "absolute_error": lambda: Loss("absolute_error", regression.absolute_error),
     "huber": _huber,
     "quantile": _quantile,
-    "gaussian": lambda: Loss("gaussian", likelihood.gaussian, 2, likelihood.gaussian_parameters),
-    "student_t": lambda: Loss(
-        "student_t", likelihood.student_t, 3, likelihood.student_t_parameters
-    ),
-    "poisson": lambda: Loss("poisson", likelihood.poisson, transform=np.exp, low=0.0),
+    "gaussian": _gaussian,
+    "student_t": _student_t,
+    "poisson": _poisson,
     "cross_entropy": lambda: Loss(
         "cross_entropy", likelihood.cross_entropy, 0, likelihood.class_probabilities, low=0.0
     ),
 }
+NUMERIC = tuple(name for name, make_one in LOSSES.items() if make_one().width)
 
 
 def make_loss(name: str, **options: object) -> Loss:
@@ -69,4 +105,4 @@ def as_loss(loss: Loss | str) -> Loss:
     return make_loss(loss)
 
 
-__all__ = ["LOSSES", "Loss", "as_loss", "make_loss"]
+__all__ = ["LOSSES", "NUMERIC", "Loss", "as_loss", "make_loss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,11 @@ import numpy as np
 # NaN targets are missing: they add nothing and get a gradient of zero. d_raw is the gradient of
 # scale * sum.
 LossKernel = Callable[..., float]
+
+
+def rescale_points(points: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Forecasts (N, k) of scaled targets in the targets' own units."""
+    return np.asarray(points * scale + center)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,15 @@ class Loss:
         What the kernel reads beside the data (delta, quantiles).
     low : float
         The least value that a target may have.
+    point : function
+        What ``transform`` returns -> one forecast per target (N, k).
+    rescale : function
+        What ``transform`` returns, center (k,), scale (k,) -> the same for targets that were
+        centred and scaled before training.
+    distribution : function, optional
+        What ``transform`` returns -> a frozen distribution of ``scipy.stats``.
+    quantiles : tuple of float, optional
+        What ``transform`` returns along its last axis, if these are quantiles.
     """
 
     name: str
@@ -39,6 +54,15 @@ class Loss:
     transform: Callable[[np.ndarray], np.ndarray] = np.asarray
     options: np.ndarray = field(default_factory=lambda: np.zeros(0))
     low: float = -np.inf
+    point: Callable[[np.ndarray], np.ndarray] = np.asarray
+    rescale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = rescale_points
+    distribution: Callable[[np.ndarray], Any] | None = None
+    quantiles: tuple[float, ...] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an output is a forecast of its target, and nothing else."""
+        return self.transform is np.asarray
 
     def check(self, targets: np.ndarray, n_outputs: int) -> None:
         """Targets (N, k) that this loss can read from a network with so many outputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -123,6 +124,40 @@ def student_t_parameters(raw: np.ndarray) -> np.ndarray:
     parts[..., 1] = _softplus(parts[..., 1]) + MIN_SCALE
     parts[..., 2] = _softplus(parts[..., 2]) + MIN_DEGREES
     return parts
+
+
+def location(parts: np.ndarray) -> np.ndarray:
+    """Parameters (N, k, .) -> mean or location (N, k)."""
+    return parts[..., 0]
+
+
+def rescale_location(parts: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Location, deviation, ... (N, k, .) of scaled targets in the targets' own units."""
+    parts = parts.copy()
+    parts[..., 0] = parts[..., 0] * scale + center
+    parts[..., 1] *= scale
+    return parts
+
+
+def gaussian_distribution(parts: np.ndarray) -> Any:
+    """Of parameters (..., 2)."""
+    from scipy import stats  # takes long to import
+
+    return stats.norm(loc=parts[..., 0], scale=parts[..., 1])
+
+
+def student_t_distribution(parts: np.ndarray) -> Any:
+    """Of parameters (..., 3)."""
+    from scipy import stats
+
+    return stats.t(df=parts[..., 2], loc=parts[..., 0], scale=parts[..., 1])
+
+
+def poisson_distribution(rates: np.ndarray) -> Any:
+    """Of rates (...)."""
+    from scipy import stats
+
+    return stats.poisson(rates)
 
 
 def class_probabilities(raw: np.ndarray) -> np.ndarray:

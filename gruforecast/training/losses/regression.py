@@ -77,3 +77,16 @@ def quantile(raw, targets, weights, options, scale, d_raw):
 def sorted_quantiles(raw: np.ndarray, n_quantiles: int) -> np.ndarray:
     """Raw (N, k Q) -> quantiles (N, k, Q) that do not cross."""
     return np.sort(raw.reshape(len(raw), -1, n_quantiles), axis=2)
+
+
+def rescale_quantiles(values: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Quantiles (N, k, Q) of scaled targets in the targets' own units."""
+    return np.asarray(values * scale[:, None] + center[:, None])
+
+
+def median(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """The quantile 0.5 of (N, k, Q), interpolated; the nearest where all lie on one side."""
+    at = float(np.interp(0.5, quantiles, np.arange(len(quantiles))))
+    low = int(at)
+    high, share = min(low + 1, len(quantiles) - 1), at - low
+    return np.asarray((1 - share) * values[..., low] + share * values[..., high])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from gruforecast.data.segments import Pace
 from gruforecast.foundations.checks import warn_caller
 
 if TYPE_CHECKING:
-    from gruforecast.estimators.rows import Material, Steps
+    from gruforecast.data.rows import Material, Steps
 
 
 class TruncatedHistoryWarning(UserWarning):
@@ -31,48 +31,49 @@ class Tail:
 
 @dataclass(frozen=True)
 class Context:
-    """The tails of all training series by name, and the rule that says when they are used."""
+    """The tails of all training series by name."""
 
-    rule: str  # "auto", "train" or "none"
     tails: dict[Any, Tail]
 
-    @classmethod
-    def empty(cls) -> Context:
-        """Before any row was seen."""
-        return cls("auto", {})
-
-    def before(self, steps: Steps, *, warn: bool) -> list[tuple[Tail | None, int]]:
+    def before(self, steps: Steps, rule: str, *, warn: bool) -> list[tuple[Tail | None, int]]:
         """The tail to prepend to each series, and how many of its first rows do not see it.
 
-        One warning counts the rows that lack history.
+        The rule is "auto", "train" or "none". One warning counts the rows that lack history.
         """
         found, n_short = [], 0
         for name, values, stamps in steps.series():
-            tail, n_cold = self._choose(name, values, stamps)
+            tail, n_cold = self._choose(rule, name, values, stamps)
             found.append((tail, n_cold))
             if n_cold < 0:
                 n_short += min(len(values), steps.lookback - 1)
         if warn and n_short:
+            advice = "pass the rows before them too, or context='none' if that is meant"
+            if steps.segments.names == [None] and None not in self.tails:
+                advice = (
+                    f"name their series with groups, as in fit (such as {next(iter(self.tails))!r})"
+                )
             warn_caller(
                 f"{n_short} of {steps.n} rows were predicted with truncated history (fewer than "
                 f"lookback={steps.lookback} rows), as they do not follow the training rows "
-                f"directly; pass the rows before them too, or context='none' if that is meant.",
+                f"directly; {advice}.",
                 TruncatedHistoryWarning,
             )
         return found
 
-    def _choose(self, name: Any, values: np.ndarray, stamps: Any) -> tuple[Tail | None, int]:
+    def _choose(
+        self, rule: str, name: Any, values: np.ndarray, stamps: Any
+    ) -> tuple[Tail | None, int]:
         """The tail if it belongs before these rows, and how many of them do not see it.
 
         A negative number says that they lack a history that they should have. Training rows
         themselves start where the training did: they lack none.
         """
         tail = self.tails.get(name)
-        if self.rule == "none":
+        if rule == "none":
             return None, 0
         if tail is None:
             return None, -1
-        if self.rule == "train":
+        if rule == "train":
             return tail, 0
         if stamps is None or tail.pace is None or tail.pace.knows_nothing_of(stamps):
             # Row by row, as no row may be treated in a way that rows after it decide.
@@ -103,7 +104,7 @@ class Context:
                 head=head,
                 pace=pace,
             )
-        return replace(self, tails=tails)
+        return Context(tails)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gruforecast.data.context import Context
 from gruforecast.data.inputs import Carried, InputEncoder
 from gruforecast.data.segments import Segments
 from gruforecast.data.split import Split
 from gruforecast.data.tokens import TokenEncoder
-from gruforecast.estimators.context import Context
 from gruforecast.network import Windows
 
 Encoder = InputEncoder | TokenEncoder
@@ -39,9 +39,10 @@ class Material(NamedTuple):
         """Windows of these rows, without the newest steps that are withheld."""
         lengths = np.maximum(self.lengths[numbers] - withheld, 0)
         starts = self.starts[numbers]
-        windows = Windows(self.series, starts, self.n_steps, lengths=lengths, dtype=dtype)
-        windows.row_numbers = self.numbers
-        return windows
+        return Windows(
+            self.series, starts, self.n_steps, lengths=lengths, dtype=dtype,
+            row_numbers=self.numbers,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Samples:
         used = np.repeat(used, np.diff(self.bounds))
         return self.values[used > 0], used[used > 0]
 
-    def material(self, encoder: Encoder, context: Context, *, warn: bool) -> Material:
+    def material(self, encoder: Encoder, context: Context, rule: str, *, warn: bool) -> Material:
         series, carried = encoder.encode(self.values, self.bounds)
         if not len(series):  # windows without any value still need rows to point at
             series = np.zeros((1, encoder.width), series.dtype)
@@ -142,8 +143,8 @@ class Steps:
         for name, a, b, stamps in zip(names, bounds[:-1], bounds[1:], self.stamps, strict=True):
             yield name, self.values[a:b], stamps
 
-    def material(self, encoder: Encoder, context: Context, *, warn: bool) -> Material:
-        histories = context.before(self, warn=warn)
+    def material(self, encoder: Encoder, context: Context, rule: str, *, warn: bool) -> Material:
+        histories = context.before(self, rule, warn=warn)
         carried = Carried.nothing(len(histories), self.values.shape[1])
         for s, (tail, _) in enumerate(histories):
             if tail is not None:
@@ -166,7 +167,8 @@ class Steps:
                 series = np.concatenate([series, encoder.encode(cold, np.array([0, n_cold]))[0]])
         numbers = np.full(len(series), -1)
         numbers[ends - 1] = self.order
-        return Material(series, starts, lengths, self.lookback, after, joined, numbers)
+        n_steps = int(lengths.max())  # no longer than there are rows
+        return Material(series, starts, lengths, n_steps, after, joined, numbers)
 
     def context(self, material: Material, earlier: Context) -> Context:
         """What these rows leave for those that follow them."""
