@@ -79,7 +79,9 @@ def fit_mlp(X: np.ndarray, y: np.ndarray) -> Predict:
     from sklearn.neural_network import MLPRegressor
 
     windows, first = windows_of(X), N_TRAIN - LOOKBACK + 1
-    model = MLPRegressor(HIDDEN, batch_size=BATCH, max_iter=EPOCHS, tol=0.0, random_state=0)
+    model = MLPRegressor(
+        hidden_layer_sizes=(HIDDEN,), batch_size=BATCH, max_iter=EPOCHS, tol=0.0, random_state=0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(windows[:first], y[LOOKBACK - 1 : N_TRAIN])
