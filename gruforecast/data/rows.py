@@ -144,6 +144,7 @@ class Steps:
             yield name, self.values[a:b], stamps
 
     def material(self, encoder: Encoder, context: Context, rule: str, *, warn: bool) -> Material:
+        """Every series behind the tail that belongs before it, and the windows that end in it."""
         histories = context.before(self, rule, warn=warn)
         carried = Carried.nothing(len(histories), self.values.shape[1])
         for s, (tail, _) in enumerate(histories):
@@ -160,11 +161,11 @@ class Steps:
         lengths = np.minimum(ends - joined[:-1][self.codes], self.lookback)
         starts = ends - lengths
         for s, (tail, n_cold) in enumerate(histories):
-            if tail is not None and n_cold:  # as long as they repeat the first training rows
-                cold = self.values[bounds[s] : bounds[s] + n_cold]
+            if tail is not None and n_cold:  # rows that repeat the first training rows
                 rows = slice(bounds[s], bounds[s] + n_cold)
+                cold, _ = encoder.encode(self.values[rows], np.array([0, n_cold]))
                 starts[rows], lengths[rows] = len(series), np.arange(1, n_cold + 1)
-                series = np.concatenate([series, encoder.encode(cold, np.array([0, n_cold]))[0]])
+                series = np.concatenate([series, cold])
         numbers = np.full(len(series), -1)
         numbers[ends - 1] = self.order
         n_steps = int(lengths.max())  # no longer than there are rows
