@@ -34,9 +34,6 @@ class Scaling(NamedTuple):
     def apply(self, values: np.ndarray) -> np.ndarray:
         return np.asarray((values - self.center) / self.scale)
 
-    def undo(self, values: np.ndarray) -> np.ndarray:
-        return np.asarray(values * self.scale + self.center)
-
 
 class Carried(NamedTuple):
     """What the end of a series leaves for the rows that follow it."""

@@ -117,8 +117,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False)
-        self.network_, self._state = plan.network, plan.state
-        self.stopping_reason_ = "interrupted"
+        self._state, self.stopping_reason_ = plan.state, "interrupted"
         self._store(plan.network, TrainingState.start(plan.network, plan.options), plan.validated)
         task = FitTask(
             self,

@@ -6,8 +6,6 @@ from typing import TypeVar
 
 Class = TypeVar("Class", bound=type)
 
-DEFAULTS = ("learning_rate", "learning_rate_schedule", "batch_size", "max_iter", "clip_norm")
-
 PARAMETERS = """\
 lookback : int, optional
         None: every row is a window that is complete in itself, ``X (n, steps)`` of one feature or
@@ -17,10 +15,10 @@ lookback : int, optional
         With a lookback: whether the first rows of a new X see the last training rows as their
         history. "auto": if X has an index of times (or of row numbers that do not start at 0),
         when its first row follows the training rows directly, and a warning names the number of
-        rows with truncated history otherwise; without such an index, except
-        as long as its rows equal the first training rows, one by one. "train" always, "none"
-        never. Of arrays only those that do follow the training rows are right: other splits
-        than TimeSeriesSplit cannot be seen from an array.
+        rows with truncated history otherwise; without such an index, always, but for rows that
+        repeat the first training rows one by one. "train": always; "none": never. Of arrays only
+        those that do follow the training rows are right: other splits than TimeSeriesSplit cannot
+        be seen from an array.
     cell : {"gru", "lstm", "rnn"}, default "gru"
     hidden_size : int, default 32
     num_layers : int, default 1
@@ -40,17 +38,17 @@ lookback : int, optional
         in training, the age of its newest value ("mask"); carried forward ("ffill"); refused
         ("error"). Leading steps of a window (n, steps, F) without any value are no part of it.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "adagrad"}, default "adam"
-    learning_rate : float, default {learning_rate}
+    learning_rate : float, default 0.005
     learning_rate_schedule : {"constant", "step", "exponential", "cosine", "one_cycle", "plateau"}
-        Default "{learning_rate_schedule}".
+        Default "constant".
     momentum : float, default 0.9
         Of sgd, in Nesterov's form.
-    batch_size : int, default {batch_size}
+    batch_size : int, default 64
         Windows of a step.
-    max_iter : int, default {max_iter}
+    max_iter : int, default 100
         Epochs: passes over the training rows.
     clip_norm, clip_value : float, optional
-        Largest norm of the whole gradient (default {clip_norm}) and largest entry of it.
+        Largest norm of the whole gradient (default 1) and largest entry of it.
     alpha : float, default 0
         Strength of the penalty ``alpha * (l1_ratio * |w| + (1 - l1_ratio) / 2 * w^2)`` on all
         matrices.
@@ -92,10 +90,8 @@ network_ : Network
 
 
 def document(cls: Class) -> Class:
-    """Fill in the parts of a docstring that all estimators share, with their defaults."""
+    """Fill in the parts of a docstring that all estimators share."""
     if cls.__doc__:  # python -OO has none
-        text = PARAMETERS
-        for name in DEFAULTS:
-            text = text.replace(f"{{{name}}}", str(getattr(cls, name)))
-        cls.__doc__ = cls.__doc__.replace("{parameters}", text).replace("{attributes}", ATTRIBUTES)
+        text = cls.__doc__.replace("{parameters}", PARAMETERS)
+        cls.__doc__ = text.replace("{attributes}", ATTRIBUTES)
     return cls

@@ -14,6 +14,7 @@ from gruforecast.data.segments import (
     find_segments,
     stamps_and_groups,
 )
+from gruforecast.foundations.checks import check_no_mask
 
 
 def read_steps(
@@ -108,11 +109,7 @@ def _n_dimensions(X: Any) -> int | None:
 
 def check_kind(name: str, value: Any) -> None:
     """Numbers or text, and nothing that would quietly become numbers."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: expected an array without a mask, got a masked one; pass "
-            f"{name}.filled(numpy.nan) or drop what is masked."
-        )
+    check_no_mask(name, value)
     dtypes = getattr(value, "dtypes", getattr(value, "dtype", None))
     for dtype in dtypes if isinstance(dtypes, pd.Series) else [dtypes]:
         if getattr(dtype, "kind", "") in ("m", "M"):

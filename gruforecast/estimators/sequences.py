@@ -32,7 +32,7 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> Samples:
 
 def _rows(estimator: Any, X: Any) -> list[Any]:
     """The tokens of each row."""
-    if _is_list_of(X, (Sequence, np.ndarray, pd.Series)):
+    if _is_list_of_rows(X):
         if any(isinstance(row, str) for row in X):
             text = next(row for row in X if isinstance(row, str))
             raise ValueError(
@@ -60,8 +60,9 @@ def _rows(estimator: Any, X: Any) -> list[Any]:
     return list(values.tolist())
 
 
-def _is_list_of(X: Any, kinds: tuple[type, ...]) -> bool:
-    """Whether X is a list, array or Series of such things rather than a table."""
+def _is_list_of_rows(X: Any) -> bool:
+    """Whether X is a list, array or Series of sequences rather than a table."""
+    kinds = (Sequence, np.ndarray, pd.Series)
     if hasattr(X, "columns") or getattr(X, "ndim", 1) != 1 or isinstance(X, str):
         return False
     return hasattr(X, "__len__") and len(X) > 0 and all(isinstance(row, kinds) for row in X)

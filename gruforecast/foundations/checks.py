@@ -95,6 +95,15 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def check_no_mask(name: str, value: Any) -> None:
+    """An array whose every entry counts."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected an array without a mask, got a masked one; "
+            f"pass {name}.filled(numpy.nan) or drop what is masked."
+        )
+
+
 def check_array(
     name: str, value: Any, *, shape: tuple[int | str, ...], dtype: Any, finite: bool = True
 ) -> np.ndarray:
@@ -102,11 +111,7 @@ def check_array(
 
     Numbers are converted, text and objects are refused; with ``finite`` so are NaN and infinity.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: expected an array without a mask, got a masked one; "
-            f"pass {name}.filled(numpy.nan) or drop what is masked."
-        )
+    check_no_mask(name, value)
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(
