@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "gruforecast"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
-    "foundations": 0, "cells": 1, "network": 2, "training": 3, "data": 3, "estimators": 4
+    "foundations": 0, "cells": 1, "network": 2, "training": 3, "data": 3, "estimators": 4,
+    "forecasting": 5,
 }  # fmt: skip
 NUMBA_SETTINGS = {"fastmath", "parallel", "error_model", "nogil", "cache", "njit", "jit", "prange"}
 

@@ -1,0 +1,1 @@
+"""From series to dated forecasts: calendars, horizons, intervals, backtests and metrics."""
