@@ -1,0 +1,129 @@
+"""Rows of series with what is known beside them, and the stamps that follow each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.covariates import rows_at
+from gruforecast.forecasting.panel import Panel
+
+Lookup = Callable[[Any], pd.DataFrame]  # name of a series -> its rows, by stamp
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Where to find what is known beside the series; None where training had none."""
+
+    known: Lookup | None = None  # in the future, too
+    past: Lookup | None = None
+    static: pd.DataFrame | None = None  # (S, .) one row per series, in order
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a panel with their places in time.
+
+    Where something is known of the future, a table holds every stamp of a series, those that were
+    left out, and those that follow, up to ``horizon`` steps after each row.
+    """
+
+    panel: Panel
+    positions: np.ndarray  # (n,) of the rows; neighbouring steps are 1 apart
+    past: pd.DataFrame | None  # (n, .)
+    static: pd.DataFrame | None  # (S, .)
+    known: pd.DataFrame | None  # (K, .) at every stamp
+    all_stamps: list[pd.Index]  # (S,) of the table
+    stamp_bounds: np.ndarray  # (S + 1,)
+    at: np.ndarray  # (n,) where each row stands in the table
+
+    @classmethod
+    def build(
+        cls,
+        panel: Panel,
+        cadence: Cadence,
+        horizon: int,
+        beside: Beside,
+        *,
+        has_future: bool,
+        n_required: int = 0,
+        n_foretold: int = 0,
+        following: pd.Index | None = None,
+    ) -> Block:
+        """Find everything that belongs to the rows of a panel.
+
+        Of what is known in the future, the ``n_required`` steps after the last row must be there;
+        ``following`` are their stamps if these do not follow from the cadence. The last
+        ``n_foretold`` rows of each series are forecasts, of which nothing else is known.
+        """
+        positions = [cadence.positions(stamps) for stamps in panel.stamps]
+        past, known, all_stamps, places = [], [], [], []
+        for name, own, steps in zip(panel.names, panel.stamps, positions, strict=True):
+            if beside.past is not None:
+                observed = np.arange(len(own)) < len(own) - n_foretold
+                past.append(rows_at("past_covariates", beside.past(name), name, own, observed))
+            if not has_future:
+                continue
+            stamps, at = _with_following(own, steps, cadence, horizon, following)
+            all_stamps.append(stamps)
+            places.append(at)
+            if beside.known is not None:
+                required = np.zeros(len(stamps), bool)
+                required[at] = True
+                required[at[-1] + 1 : at[-1] + 1 + n_required] = True
+                known.append(rows_at("covariates", beside.known(name), name, stamps, required))
+        bounds = np.concatenate([[0], np.cumsum([len(stamps) for stamps in all_stamps])])
+        offsets = [at + begin for at, begin in zip(places, bounds[:-1], strict=True)]
+        return cls(
+            panel=panel,
+            positions=np.concatenate(positions),
+            past=pd.concat(past) if past else None,
+            static=beside.static,
+            known=pd.concat(known) if known else None,
+            all_stamps=all_stamps,
+            stamp_bounds=bounds.astype(np.int64),
+            at=np.concatenate(offsets) if offsets else np.zeros(panel.n, np.int64),
+        )
+
+    def gaps(self) -> np.ndarray:
+        """Stamps left out directly before each row (n,)."""
+        gaps = np.diff(self.positions, prepend=self.positions[:1]) - 1
+        gaps[self.panel.bounds[:-1]] = 0
+        return np.maximum(gaps, 0)
+
+    def carried(self) -> tuple[np.ndarray, np.ndarray]:
+        """The newest value up to each row (n,), NaN before the first, and its age in steps."""
+        values = self.panel.values
+        rows = np.arange(len(values))
+        begin = self.panel.bounds[:-1][self.panel.codes]
+        newest = np.maximum.accumulate(np.where(np.isnan(values), -1, rows))
+        inside = newest >= begin
+        since = self.positions - self.positions[np.where(inside, newest, begin)] + ~inside
+        return np.where(inside, values[newest], np.nan), since
+
+
+def _with_following(
+    stamps: pd.Index,
+    positions: np.ndarray,
+    cadence: Cadence,
+    horizon: int,
+    following: pd.Index | None,
+) -> tuple[pd.Index, np.ndarray]:
+    """Stamps of a series with those up to ``horizon`` steps after each, and where its own stand."""
+    steps = np.minimum(np.diff(positions), horizon + 1)
+    at = np.concatenate([[0], np.cumsum(steps)])
+    holes = np.flatnonzero(steps > 1)
+    if following is None:
+        is_told = cadence.kind != "rows"
+        following = cadence.future(stamps[-1], horizon) if is_told else stamps[-1:]
+    following = following[:horizon]
+    following = following.append(following[-1:].repeat(horizon - len(following)))
+    left_out = [cadence.future(stamps[row], int(steps[row]) - 1) for row in holes]
+    places = [at[row] + np.arange(1, steps[row]) for row in holes]
+    order = np.argsort(np.concatenate([at, *places, at[-1] + 1 + np.arange(horizon)]))
+    return stamps.append([*left_out, following])[order], at

@@ -1,0 +1,118 @@
+"""Where fit and forecast find what is known beside the series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from gruforecast.forecasting.block import Beside, Lookup
+from gruforecast.forecasting.covariates import of_series, read_table, select_columns
+from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.tails import Tail
+
+
+def of_training(panel: Panel, covariates: Any, past_covariates: Any, static: Any) -> Beside:
+    """From the tables passed to ``fit``."""
+    index = panel.index
+
+    def lookup(what: str, table: Any) -> Lookup | None:
+        if table is None:
+            return None
+        read = read_table(what, table, index)
+        return lambda name: of_series(what, read, name)
+
+    return Beside(
+        known=lookup("covariates", covariates),
+        past=lookup("past_covariates", past_covariates),
+        static=None if static is None else _static_rows(panel.names, _read_static(static), {}),
+    )
+
+
+def of_forecast(
+    panel: Panel,
+    tails: dict[Any, Tail],
+    columns: dict[str, list[Any]],
+    given: dict[str, Any],
+    following: Callable[[], pd.Index],
+) -> Beside:
+    """From what training kept and the tables passed to ``forecast``, of the same columns.
+
+    An array has a row for each new row of the panel, then for each stamp in ``following``.
+    """
+    for what, table in given.items():
+        if table is not None and what not in columns:
+            raise ValueError(
+                f"{what}: expected None, as fit had none, got a table; pass it to fit, too."
+            )
+
+    def lookup(what: str, kept: str, new_index: Callable[[], pd.Index | None]) -> Lookup | None:
+        if what not in columns:
+            return None
+        table = given[what]
+        if table is not None:
+            is_array = not isinstance(table, (pd.DataFrame, pd.Series))
+            table = read_table(what, table, new_index() if is_array else None)
+            if is_array and table.shape[1] == len(columns[what]):
+                table.columns = columns[what]
+            table = select_columns(what, table, columns[what])
+
+        def find(name: Any) -> pd.DataFrame:
+            own = getattr(tails[name], kept) if name in tails else None
+            if table is None:
+                if own is None:
+                    raise ValueError(
+                        f"{what}: expected rows of series {name!r}, which training has not seen, "
+                        f"got none; pass them."
+                    )
+                return own
+            rows = of_series(what, table, name)
+            if own is None:
+                return rows
+            return pd.concat([own[~own.index.isin(rows.index)], rows])
+
+        return find
+
+    static = None
+    if "static" in columns:
+        table = None if given["static"] is None else _read_static(given["static"])
+        if table is not None:
+            table = select_columns("static", table, columns["static"])
+        known = {name: tail.static for name, tail in tails.items()}
+        static = _static_rows(panel.names, table, known)
+
+    def with_future() -> pd.Index | None:
+        return None if panel.index is None else panel.index.append(following())
+
+    return Beside(
+        known=lookup("covariates", "known", with_future),
+        past=lookup("past_covariates", "past", lambda: panel.index),
+        static=static,
+    )
+
+
+def _read_static(static: Any) -> pd.DataFrame:
+    if not isinstance(static, (pd.DataFrame, pd.Series)):
+        raise TypeError(
+            f"static: expected a DataFrame with a row per series, got {type(static).__name__}; "
+            f"make one whose index holds the names of the series."
+        )
+    return read_table("static", static, None)
+
+
+def _static_rows(
+    names: list[Any], table: pd.DataFrame | None, known: dict[Any, pd.DataFrame | None]
+) -> pd.DataFrame:
+    """One row per series, in order: of the table, else what is known already."""
+    parts = []
+    for name in names:
+        if table is not None and name in table.index:
+            parts.append(table.loc[[name]])
+        elif (row := known.get(name)) is not None:
+            parts.append(row)
+        else:
+            raise ValueError(
+                f"static: expected a row for series {name!r}, got none; add it to the index."
+            )
+    return pd.concat(parts)

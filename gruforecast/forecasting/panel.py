@@ -1,0 +1,295 @@
+"""What a caller passes as series: one or many, in any of four forms, as one block of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.data.segments import is_default, is_time
+from gruforecast.foundations.checks import check_no_mask, closest
+
+FORMS = "a Series, a 1-D array, a table with one series per column, or a (series, time) MultiIndex"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Rows of all series, one series after the other; every row is an observation."""
+
+    form: str  # "array", "series", "wide" or "long"
+    names: list[Any]  # (S,)
+    values: np.ndarray  # (n,) NaN is missing
+    bounds: np.ndarray  # (S + 1,) of the series
+    stamps: list[pd.Index]  # (S,) of the rows of each series
+    order: np.ndarray  # (n,) place of each row among those of the caller, or among its entries
+    shape: tuple[int, ...]  # of what the caller passed
+    level_names: tuple[Any, Any] = (None, None)  # of series and time
+    has_stamps: bool = True  # False: rows are merely numbered
+
+    @classmethod
+    def read(cls, X: Any, *, to_learn: bool = False) -> Panel:
+        """Rows of a caller, checked; series to learn from must have been observed."""
+        check_no_mask("series", X)
+        if isinstance(X, pd.DataFrame) and not isinstance(X.index, pd.MultiIndex):
+            return _read_table(X, to_learn)
+        if isinstance(X, (pd.Series, pd.DataFrame)):
+            return _read_indexed(X, to_learn)
+        table = _numbers(X)
+        if table.ndim == 1:
+            panel = _read_indexed(pd.Series(table), to_learn)
+            return replace(panel, form="array", names=[None])
+        if table.ndim == 2:
+            return _read_table(pd.DataFrame(table), to_learn)
+        raise ValueError(f"series: expected {FORMS}, got {table.ndim} dimensions; reshape it.")
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_series(self) -> int:
+        return len(self.names)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Rows of each series."""
+        return np.diff(self.bounds)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """The number of the series that each row belongs to (n,)."""
+        return np.repeat(np.arange(self.n_series), self.lengths)
+
+    @property
+    def index(self) -> pd.Index | None:
+        """The stamps of the caller's rows, where these are the same for all series."""
+        return None if self.form == "long" else max(self.stamps, key=len)
+
+    def series(self) -> Iterator[tuple[Any, np.ndarray, pd.Index]]:
+        """Name, values and stamps of each series."""
+        for name, a, b, stamps in zip(
+            self.names, self.bounds[:-1], self.bounds[1:], self.stamps, strict=True
+        ):
+            yield name, self.values[a:b], stamps
+
+    def extended(self, values: np.ndarray, stamps: list[pd.Index]) -> Panel:
+        """With more rows (S, k) at the end of each series, none of them the caller's."""
+        ends, k = self.bounds[1:], values.shape[1]
+        return replace(
+            self,
+            values=np.insert(self.values, np.repeat(ends, k), values.ravel()),
+            bounds=self.bounds + k * np.arange(self.n_series + 1),
+            stamps=[own.append(new) for own, new in zip(self.stamps, stamps, strict=True)],
+        )
+
+
+def _numbers(X: Any) -> np.ndarray:
+    """An array of float64 with NaN for what is missing, and nothing infinite."""
+    try:
+        array = X.to_numpy(dtype=np.float64, na_value=np.nan) if hasattr(X, "to_numpy") else X
+        array = np.asarray(array)
+        if array.dtype.kind not in "fiub":
+            kind = getattr(X, "dtype", array.dtype)
+            if array.dtype.kind != "O":
+                raise TypeError(kind)
+            array = np.where(pd.isna(array), np.nan, array)
+            if any(isinstance(value, (str, bytes)) for value in array.ravel()):
+                raise TypeError("text")
+        values = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError) as problem:
+        got = getattr(X, "dtype", None) or _odd_column(X) or problem
+        raise TypeError(
+            f"series: expected numbers, got {got}; convert it, or pass {FORMS}."
+        ) from None
+    if np.isinf(values).any():
+        where = tuple(int(i) for i in np.argwhere(np.isinf(values))[0])
+        raise ValueError(
+            f"series: expected finite numbers or NaN, got {values[where]} in row {where[0]}; "
+            f"correct it or make it NaN."
+        )
+    return values
+
+
+def _odd_column(X: Any) -> str | None:
+    """The first column that holds no numbers."""
+    if not isinstance(X, pd.DataFrame):
+        return None
+    for name, dtype in X.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(dtype):
+            return (
+                f"column {name!r} of {dtype} (is it the name of the series or of the time? then "
+                f"use from_long)"
+            )
+    return None
+
+
+def _check_stamps(index: pd.Index, name: Any) -> pd.Index:
+    """Stamps of one series: dates, periods, durations or whole numbers that rise."""
+    where = "" if name is None else f" in series {name!r}"
+    if not (is_time(index) or pd.api.types.is_integer_dtype(index.dtype)):
+        raise TypeError(
+            f"index: expected dates, periods or whole numbers, got {index.dtype}{where} "
+            f"({index[0]!r}); convert it, as with pd.to_datetime, or reset it."
+        )
+    if index.hasnans:
+        at = int(np.argmax(index.isna()))
+        raise ValueError(
+            f"index: expected a stamp in every row, got a missing one in row {at}{where}; drop "
+            f"that row."
+        )
+    rising = np.asarray(index[1:] > index[:-1])
+    if rising.all():
+        return index
+    at = int(np.argmin(rising))
+    if index[at + 1] == index[at]:
+        raise ValueError(
+            f"index: expected every stamp once, got {index[at + 1]} twice{where}; keep one of the "
+            f"rows, as with series[~series.index.duplicated()], or aggregate them."
+        )
+    raise ValueError(
+        f"index: expected stamps that rise from row to row, got {index[at + 1]} after "
+        f"{index[at]}{where}; sort it, as with series.sort_index()."
+    )
+
+
+def _check_rows(n: int) -> None:
+    if not n:
+        raise ValueError("series: expected at least one row, got none; check how it was made.")
+
+
+def _check_observed(values: np.ndarray, name: Any) -> None:
+    if np.isnan(values).all():
+        what = "the series" if name is None else f"series {name!r}"
+        raise ValueError(
+            f"series: expected at least one observation in every series, got only missing values "
+            f"in {what}; drop it."
+        )
+
+
+def _read_table(table: pd.DataFrame, to_learn: bool) -> Panel:
+    """One series per column; one to learn from begins with its first observation."""
+    _check_rows(len(table))
+    if not table.shape[1]:
+        raise ValueError("series: expected at least one column, got none; select some.")
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise ValueError(f"series: expected one column per name, got {twice!r} twice; rename it.")
+    index = _check_stamps(table.index, None)
+    values = _numbers(table)
+    parts, stamps, order = [], [], []
+    for j, name in enumerate(table.columns):
+        first = 0
+        if to_learn:
+            _check_observed(values[:, j], name)
+            first = int(np.argmin(np.isnan(values[:, j])))
+        parts.append(values[first:, j])
+        stamps.append(index if first == 0 else index[first:])
+        order.append(np.arange(first, len(table)) * table.shape[1] + j)
+    bounds = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    return Panel(
+        "wide", list(table.columns), np.concatenate(parts), bounds, stamps, np.concatenate(order),
+        shape=table.shape, level_names=(table.columns.name, index.name),
+        has_stamps=not is_default(index),
+    )  # fmt: skip
+
+
+def _read_indexed(X: pd.Series | pd.DataFrame, to_learn: bool) -> Panel:
+    """A Series, or rows of several under a (series, time) MultiIndex."""
+    _check_rows(len(X))
+    shape = X.shape
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"series: expected one column of values under a (series, time) MultiIndex, got "
+                f"{X.shape[1]}; select one, and pass others as covariates or past_covariates."
+            )
+        X = X.iloc[:, 0]
+    values = _numbers(X)
+    if not isinstance(X.index, pd.MultiIndex):
+        if to_learn:
+            _check_observed(values, X.name)
+        stamps = _check_stamps(X.index, None)
+        bounds, order = np.array([0, len(X)]), np.arange(len(X))
+        return Panel(
+            "series", [X.name], values, bounds, [stamps], order, shape,
+            level_names=(None, X.index.name), has_stamps=not is_default(stamps),
+        )  # fmt: skip
+    if X.index.nlevels != 2:
+        raise ValueError(
+            f"index: expected two levels (series, time), got {X.index.nlevels}; join the levels "
+            f"that name a series into one."
+        )
+    codes, names = pd.factorize(X.index.get_level_values(0))
+    if (codes < 0).any():
+        at = int(np.argmax(codes < 0))
+        raise ValueError(
+            f"index: expected the name of a series in every row, got a missing one in row {at}; "
+            f"drop that row."
+        )
+    order = np.argsort(codes, kind="stable")
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    times = X.index.get_level_values(1)
+    stamps = []
+    for name, a, b in zip(names, bounds[:-1], bounds[1:], strict=True):
+        if to_learn:
+            _check_observed(values[order[a:b]], name)
+        stamps.append(_check_stamps(times[order[a:b]], name))
+    return Panel(
+        "long", list(names), values[order], bounds, stamps, order, shape,
+        level_names=tuple(X.index.names),
+    )  # fmt: skip
+
+
+def from_long(
+    table: pd.DataFrame, id_col: str, time_col: str, target_col: str, *, sort: bool = False
+) -> pd.Series:
+    """A long table, one row per series and time, as a Series that estimators read.
+
+    Parameters
+    ----------
+    table : DataFrame
+    id_col, time_col, target_col : str
+        Columns with the name of the series, the time and the value. Text is parsed as dates.
+    sort : bool, default False
+        Sort by series and time.
+
+    Returns
+    -------
+    Series
+        Under a (series, time) MultiIndex.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from gruforecast import from_long
+    >>> sales = pd.DataFrame(
+    ...     {"shop": ["a", "a", "b"], "day": ["2024-01-01", "2024-01-02", "2024-01-01"],
+    ...      "sold": [3, 4, 9]}
+    ... )
+    >>> from_long(sales, "shop", "day", "sold")
+    shop  day
+    a     2024-01-01    3
+          2024-01-02    4
+    b     2024-01-01    9
+    Name: sold, dtype: int64
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(
+            f"table: expected a DataFrame, got {type(table).__name__}; make one of it first."
+        )
+    for what, column in (("id_col", id_col), ("time_col", time_col), ("target_col", target_col)):
+        if column not in table.columns:
+            hint = closest(column, [str(name) for name in table.columns])
+            raise ValueError(
+                f"{what}: expected one of the columns {list(table.columns)}, got {column!r}; "
+                f"{hint or 'name one of them.'}"
+            )
+    times = table[time_col]
+    if not (pd.api.types.is_numeric_dtype(times) or isinstance(times.dtype, pd.PeriodDtype)):
+        times = pd.to_datetime(times)
+    index = pd.MultiIndex.from_arrays([table[id_col], times], names=[id_col, time_col])
+    values = pd.Series(table[target_col].to_numpy(), index=index, name=target_col)
+    return values.sort_index() if sort else values

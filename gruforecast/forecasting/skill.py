@@ -1,0 +1,139 @@
+"""Forecasts beside the simplest ones: last value, drift, and the season repeated."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.forecasting.block import Block
+from gruforecast.foundations.checks import warn_caller
+
+ECHO_DISTANCE = 0.3  # of the errors of the last value: closer than this is an echo of it
+ECHO_SKILL = 0.02  # less than this over the last value is none
+
+
+class EchoWarning(UserWarning):
+    """The forecast hardly differs from the last value, and is hardly better."""
+
+
+class Contest(NamedTuple):
+    """What happened after some rows, and what the simplest forecasts said."""
+
+    actual: np.ndarray  # (n, H) NaN where unknown or not to be judged
+    floors: dict[str, np.ndarray]  # (n, H) by name
+    error_scale: np.ndarray  # (n,) of the row's series, as in MASE; NaN without one
+
+    def errors(self, mean: np.ndarray) -> tuple[float, float]:
+        """Mean absolute error of forecasts (n, H), and the same in units of the error scale."""
+        error = np.abs(self.actual - mean)
+        judged = ~np.isnan(error)
+        scaled = (error / self.error_scale[:, None])[judged]
+        scaled = scaled[np.isfinite(scaled)]
+        return float(error[judged].mean()), float(scaled.mean()) if scaled.size else np.nan
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to judge."""
+        return bool(np.isnan(self.actual).all())
+
+    def table(self, mean: np.ndarray) -> pd.DataFrame:
+        """The forecast and every floor: mae, mase, and how much less the forecast errs."""
+        rows = {"forecast": mean} | self.floors
+        table = pd.DataFrame(
+            {name: self.errors(values) for name, values in rows.items()}, index=["mae", "mase"]
+        ).T
+        by = "mae" if table["mase"].isna().any() else "mase"
+        own = table.loc["forecast", by]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            table["skill"] = 1.0 - np.divide(own, table[by].to_numpy())
+        table.loc["forecast", "skill"] = np.nan
+        return table
+
+    def score(self, mean: np.ndarray) -> float:
+        """1 - error / error of the best floor; 0 where both are without error."""
+        table = self.table(mean)
+        by = "mae" if table["mase"].isna().any() else "mase"
+        own, best = float(table[by].iloc[0]), float(table[by].iloc[1:].min())
+        if best == 0.0:
+            return 0.0 if own == 0.0 else -np.inf
+        return 1.0 - own / best
+
+    def warn_of_echo(self, mean: np.ndarray) -> None:
+        """Warn when forecasts are the last value in disguise."""
+        last = self.floors["last value"]
+        judged = ~np.isnan(self.actual)
+        of_last = np.abs(self.actual - last)[judged].mean()
+        distance = np.abs(mean - last)[judged].mean()
+        skill = 1.0 - np.abs(self.actual - mean)[judged].mean() / max(of_last, 1e-300)
+        if distance < ECHO_DISTANCE * of_last and skill < ECHO_SKILL:
+            warn_caller(
+                f"the forecast merely echoes the last value: it lies {distance / of_last:.0%} of "
+                f"that one's error away from it and errs {abs(skill):.1%} "
+                f"{'less' if skill > 0 else 'more'}; the series may not be predictable, else try "
+                f"covariates, a longer lookback or another frequency.",
+                EchoWarning,
+            )
+
+
+def make_contest(
+    block: Block,
+    rows: np.ndarray,
+    actual: np.ndarray,
+    season: int | None,
+    firsts: list[tuple[int, float]],
+    error_scale: np.ndarray,
+) -> Contest:
+    """What the floors say after some rows (n,) of a block.
+
+    ``firsts`` (S,) are position and value of each series' first observation, ``error_scale`` (S,).
+    """
+    panel, horizon = block.panel, actual.shape[1]
+    values, _ = block.carried()
+    codes = panel.codes[rows]
+    newest, now = values[rows], block.positions[rows]
+    ahead = np.arange(1, horizon + 1)
+    start, level = np.array(firsts, dtype=np.float64).reshape(-1, 2)[codes].T
+    slope = (newest - level) / np.maximum(now - start, 1)
+    floors = {
+        "last value": np.repeat(newest[:, None], horizon, axis=1),
+        "drift": newest[:, None] + slope[:, None] * ahead,
+    }
+    if season is not None and season > 1:
+        repeat = np.empty(actual.shape)
+        for h in range(1, horizon + 1):
+            back = h - season * -(-h // season)
+            repeat[:, h - 1] = _at(block, values, rows, codes, now + back)
+        floors["seasonal repeat"] = repeat
+    known = ~np.isnan(newest)
+    return Contest(
+        np.where(known[:, None], actual, np.nan), floors, np.asarray(error_scale)[codes]
+    )
+
+
+def _at(
+    block: Block, values: np.ndarray, rows: np.ndarray, codes: np.ndarray, places: np.ndarray
+) -> np.ndarray:
+    """The value at or before each place (n,) of the row's series, else that of its first row."""
+    out = np.empty(len(rows))
+    for s in np.unique(codes):
+        a, b = block.panel.bounds[s], block.panel.bounds[s + 1]
+        own = codes == s
+        at = np.searchsorted(block.positions[a:b], places[own], side="right") - 1
+        found = values[a + np.clip(at, 0, rows[own] - a)]
+        out[own] = np.where(np.isnan(found), values[rows[own]], found)
+    return out
+
+
+def naive_error(block: Block, used: np.ndarray, season: int | None) -> np.ndarray:
+    """Mean absolute error of repeating each series' season on the rows used (S,), as in MASE."""
+    panel, lag = block.panel, season or 1
+    out = np.full(panel.n_series, np.nan)
+    for s, (a, b) in enumerate(zip(panel.bounds[:-1], panel.bounds[1:], strict=True)):
+        places, values = block.positions[a:b], np.where(used[a:b], panel.values[a:b], np.nan)
+        at = np.searchsorted(places, places - lag)
+        at = np.minimum(at, len(places) - 1)
+        change = np.abs(values - np.where(places[at] == places - lag, values[at], np.nan))
+        if not np.isnan(change).all():
+            out[s] = np.nanmean(change)
+    return np.where(out > 0, out, np.nan)

@@ -1,0 +1,136 @@
+"""What a fitted forecaster keeps of its training rows, and how newer rows join them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.data.context import TruncatedHistoryWarning
+from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.panel import Panel
+from gruforecast.foundations.checks import warn_caller
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of one training series."""
+
+    values: np.ndarray  # (m,)
+    stamps: pd.Index
+    past: pd.DataFrame | None  # (m, .)
+    known: pd.DataFrame | None  # (m, .)
+    static: pd.DataFrame | None  # (1, .)
+    head: np.ndarray  # its first values, up to lookback
+    first: tuple[int, float]  # position and value of its first observation
+
+
+def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
+    """The rows that forecasts after the training rows look back on, by series."""
+    panel, tails = block.panel, {}
+    for s, (name, values, stamps) in enumerate(panel.series()):
+        begin, end = panel.bounds[s], panel.bounds[s + 1]
+        observed = np.flatnonzero(~np.isnan(values))
+        start = max(0, len(values) - max(lookback, season) - 1)
+        if not observed[0] >= start:  # a window that begins with missing values carries one
+            start = int(observed[observed <= start][-1])
+        rows = slice(begin + start, end)
+        tails[name] = Tail(
+            values=values[start:].copy(),
+            stamps=stamps[start:],
+            past=None if block.past is None else block.past.iloc[rows],
+            known=None if block.known is None else block.known.iloc[block.at[rows]],
+            static=None if block.static is None else block.static.iloc[s : s + 1],
+            head=values[:lookback].copy(),
+            first=(int(block.positions[begin + observed[0]]), float(values[observed[0]])),
+        )
+    return tails
+
+
+class Joined(NamedTuple):
+    """New rows behind the training rows that they follow."""
+
+    panel: Panel
+    is_new: np.ndarray  # (n,) rows that the caller passed
+    tails: list[Tail | None]  # (S,) that were put in front
+
+
+def join(
+    panel: Panel, tails: dict[Any, Tail], cadence: Cadence, largest_step: int, *, use: bool
+) -> Joined:
+    """Put the training rows in front that new rows of the same series follow."""
+    if not panel.has_stamps:
+        panel = _number_rows(panel, tails, cadence)
+    values, stamps, new, used, cut_off = [], [], [], [], 0
+    for name, own, index in panel.series():
+        tail = tails.get(name)
+        before: pd.Index | None = None
+        if tail is not None:
+            index = _same_kind(index, tail.stamps)
+            before = tail.stamps[tail.stamps < index[0]] if use else None
+            if before is not None and len(before):
+                step = cadence.follows(before[-1], index[0])
+                if step is not None and step > largest_step:
+                    before, cut_off = None, cut_off + len(index)
+        n_before = 0 if before is None else len(before)
+        used.append(tail if n_before else None)
+        values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
+        stamps.append(before.append(index) if before is not None and n_before else index)
+        new += [np.zeros(n_before, bool), np.ones(len(own), bool)]
+    if cut_off:
+        warn_caller(
+            f"{cut_off} rows have a truncated history, as they begin more than {largest_step} "
+            f"steps after the training rows; pass the rows between them, too, or "
+            f"context='none' if that is meant.",
+            TruncatedHistoryWarning,
+        )
+    bounds = np.concatenate([[0], np.cumsum([len(own) for own in stamps])])
+    joined = replace(panel, values=np.concatenate(values), stamps=stamps, bounds=bounds)
+    return Joined(joined, np.concatenate(new), used)
+
+
+def training_rows(tails: dict[Any, Tail], form: str, level_names: tuple[Any, Any]) -> Panel:
+    """The kept rows of all training series as a panel."""
+    kept = list(tails.values())
+    bounds = np.concatenate([[0], np.cumsum([len(tail.values) for tail in kept])])
+    values = np.concatenate([tail.values for tail in kept])
+    return Panel(
+        form, list(tails), values, bounds, [tail.stamps for tail in kept],
+        order=np.arange(len(values)), shape=values.shape, level_names=level_names,
+    )  # fmt: skip
+
+
+def _number_rows(panel: Panel, tails: dict[Any, Tail], cadence: Cadence) -> Panel:
+    """Rows without stamps follow the training rows, unless they repeat these from the start."""
+    stamps = []
+    for name, values, index in panel.series():
+        tail = tails.get(name)
+        if tail is None or _repeats(values, tail.head):
+            stamps.append(index)
+        elif pd.api.types.is_integer_dtype(tail.stamps.dtype):
+            stamps.append(index + (tail.stamps[-1] + 1))
+        else:
+            stamps.append(cadence.future(tail.stamps[-1], len(index)))
+    return replace(panel, stamps=stamps)
+
+
+def _repeats(values: np.ndarray, head: np.ndarray) -> bool:
+    """Whether values begin as training did, for at least as long as a window."""
+    return len(values) >= len(head) and np.array_equal(values[: len(head)], head, equal_nan=True)
+
+
+def _same_kind(index: pd.Index, known: pd.Index) -> pd.Index:
+    """Stamps in the time zone of the training rows, if they can be compared with these at all."""
+    if getattr(index, "tz", None) is not None and getattr(known, "tz", None) is not None:
+        return index.tz_convert(known.tz)
+    try:
+        _ = index[0] < known[0]
+    except TypeError:
+        raise ValueError(
+            f"index: expected stamps like those of the training rows ({known[0]!r}), got "
+            f"{index[0]!r}; use the same type, and a time zone in both or in none."
+        ) from None
+    return index
