@@ -2,7 +2,8 @@
 
 ``GRUForecaster``, ``GRUClassifier`` and ``GRUEncoder`` are scikit-learn estimators. The engine
 below them is ``gruforecast.network`` (what a network is) and ``gruforecast.training`` (how it
-learns). Importing this package loads none of Numba, scikit-learn, pandas and Matplotlib.
+learns); ``gruforecast.metrics`` measures how good forecasts are. Importing this package loads none
+of Numba, scikit-learn, pandas and Matplotlib.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 __version__ = "0.1.0.dev0"
 
-_MODULES = ("network", "training")
+_MODULES = {"metrics": "forecasting.metrics", "network": "network", "training": "training"}
 _NAMES = {
     "GRUClassifier": "estimators",
     "GRUEncoder": "estimators",
@@ -26,7 +27,7 @@ __all__ = ["__version__", *_MODULES, *_NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
