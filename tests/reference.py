@@ -127,13 +127,30 @@ def network_forward(
     return layer_input, np.concatenate(last, axis=1)
 
 
-def head_forward(parameters: Mapping[str, Array], last_state: Array) -> Array:
-    """last_state (N, H*D) -> raw outputs (N, K), through dense0, dense1, ... and head."""
+def head_input(parameters: Mapping[str, Array], last_state: Array) -> Array:
+    """last_state (N, H*D) -> what the head reads (N, S), through dense0, dense1, ..."""
     v, k = np.asarray(last_state, np.float64), 0
     while f"dense{k}.w" in parameters:
         v = np.maximum(v @ parameters[f"dense{k}.w"] + parameters[f"dense{k}.b"], 0.0)
         k += 1
+    return v
+
+
+def head_forward(parameters: Mapping[str, Array], last_state: Array) -> Array:
+    """last_state (N, H*D) -> raw outputs (N, K), through dense0, dense1, ... and head."""
+    v = head_input(parameters, last_state)
     return v @ parameters["head.w"] + parameters["head.b"]
+
+
+def future_forward(parameters: Mapping[str, Array], last_state: Array, rows: Array) -> Array:
+    """last_state (N, H*D), rows (N, P, C) of P steps ahead -> raw outputs (N, P * width)."""
+    p = {k.removeprefix("future."): v for k, v in parameters.items() if k.startswith("future.")}
+    v, raw = head_input(parameters, last_state), head_forward(parameters, last_state)
+    width = p["w_out"].shape[1]
+    for i, h in np.ndindex(rows.shape[:2]):
+        joined = v[i] @ p["w_state"] + rows[i, h] @ p["w_future"] + p["position"][h]
+        raw[i, h * width : (h + 1) * width] += np.maximum(joined, 0.0) @ p["w_out"]
+    return raw
 
 
 def softplus(a: Any) -> Any:

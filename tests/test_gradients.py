@@ -80,8 +80,12 @@ class Problem(NamedTuple):
         state = arrays["initial_state"]
         return reference.network_forward(layers, arrays["x"], initial_state=state, **options)[1]
 
+    def reference_raw(self, arrays):
+        """Outputs (N, K)."""
+        return reference.head_forward(arrays, self.reference_last(arrays))
+
     def reference_loss(self, arrays):
-        raw = reference.head_forward(arrays, self.reference_last(arrays))
+        raw = self.reference_raw(arrays)
         data, options = self.data, LOSS_OPTIONS.get(self.loss, {})
         return reference.loss_value(self.loss, raw, data.targets, data.weights, **options)
 
@@ -154,7 +158,7 @@ def avoid_kinks(problem, rng):
     if problem.loss in ("poisson", "cross_entropy"):
         targets[...] = rng.integers(0, 3, targets.shape)
         return
-    raw = reference.head_forward(arrays, problem.reference_last(arrays))
+    raw = problem.reference_raw(arrays)
     near = np.ones(targets.shape, bool)
     while near.any():
         targets[near] = rng.normal(size=near.sum())

@@ -68,6 +68,8 @@ def run(
                 workspaces[worker, size] = workspace
             shard = _shard(windows, members, starts, size)
             if what == "outputs":
+                if workspace.future is not None:
+                    workspace.future.load(windows, members)
                 result = workspace.forward(weights, shard, projected)
             else:
                 workspace.encode(weights, shard, projected)

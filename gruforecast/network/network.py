@@ -12,6 +12,7 @@ from gruforecast.foundations.checks import check_array, check_integer, check_typ
 from gruforecast.foundations.threads import available_threads, single_threaded_blas
 from gruforecast.network import inference
 from gruforecast.network.embedding import check_categories
+from gruforecast.network.future import check_future
 from gruforecast.network.parameters import Layout, NetworkWeights, initialise
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows, check_windows
@@ -120,6 +121,7 @@ class Network:
                 f"pass dtype={spec.dtype!r} to Windows."
             )
         check_categories(windows.series, spec.embeddings)
+        check_future(windows, spec)
         if windows.initial_state is not None:
             expected = (spec.num_layers * spec.n_directions, len(windows), spec.state_size)
             if windows.initial_state.shape != expected:

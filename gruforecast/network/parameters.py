@@ -25,7 +25,7 @@ class Parameter(NamedTuple):
 
     @property
     def is_weight(self) -> bool:
-        """Matrices are penalised and drawn at random; biases and gains are not."""
+        """Matrices are penalised; biases and gains are not."""
         return len(self.shape) == 2
 
 
@@ -37,12 +37,24 @@ class DenseWeights(NamedTuple):
     w_t: np.ndarray | None  # (O, I)
 
 
+class FutureWeights(NamedTuple):
+    """Parameters of the head over future rows; as gradients, without the transposes."""
+
+    w_state: np.ndarray  # (S, D)
+    w_future: np.ndarray  # (C, D)
+    position: np.ndarray  # (H, D) a row for each step ahead
+    w_out: np.ndarray  # (D, O)
+    w_state_t: np.ndarray | None  # (D, S)
+    w_out_t: np.ndarray | None  # (O, D)
+
+
 class NetworkWeights(NamedTuple):
     """The flat vector (or a gradient of its size) as the passes read it."""
 
     layers: list[list[Weights]]  # [layer][direction]
     dense: list[DenseWeights]  # hidden dense layers, then the head
     embeddings: list[np.ndarray]  # (C, E) a table for each column of categories
+    future: FutureWeights | None
 
 
 def direction_prefix(layer: int, direction: int) -> str:
@@ -69,6 +81,11 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name, n_in, n_out in zip(_dense_names(spec), sizes[:-1], sizes[1:], strict=True):
         yield f"{name}.w", (n_in, n_out)
         yield f"{name}.b", (n_out,)
+    if spec.n_future_steps:
+        yield "future.w_state", (sizes[-2], spec.future_size)
+        yield "future.w_future", (spec.n_future_features, spec.future_size)
+        yield "future.position", (spec.n_future_steps, spec.future_size)
+        yield "future.w_out", (spec.future_size, spec.outputs_per_step)
 
 
 def _dense_names(spec: Specification) -> list[str]:
@@ -127,7 +144,13 @@ class Layout:
             for n in _dense_names(spec)
         ]
         tables = [views[f"embedding{k}.w"] for k in range(len(spec.embeddings))]
-        return NetworkWeights(layers, dense, tables)
+        future = None
+        if spec.n_future_steps:
+            names = ("w_state", "w_future", "position", "w_out")
+            w_state, w_future, position, w_out = (views[f"future.{name}"] for name in names)
+            turned = (transposed(w_state), transposed(w_out))
+            future = FutureWeights(w_state, w_future, position, w_out, *turned)
+        return NetworkWeights(layers, dense, tables, future)
 
     def load(self, flat: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Copy named arrays into the flat vector; all names must be there and no other."""
@@ -153,6 +176,9 @@ def refresh_transposes(weights: NetworkWeights) -> None:
             np.copyto(part.h_t, part.h.T)  # type: ignore[arg-type]
     for dense in weights.dense:
         np.copyto(dense.w_t, dense.w.T)  # type: ignore[arg-type]
+    if weights.future is not None:
+        np.copyto(weights.future.w_state_t, weights.future.w_state.T)  # type: ignore[arg-type]
+        np.copyto(weights.future.w_out_t, weights.future.w_out.T)  # type: ignore[arg-type]
 
 
 def initialise(
@@ -163,9 +189,10 @@ def initialise(
 ) -> None:
     """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
 
-    Embeddings start uniform with variance 1. ``gate_bias`` maps the letter of a gate to the value
-    its bias starts with; by default the cell's own choice: 1 for the gate that keeps the past (z
-    of the GRU, f of the LSTM), 0 elsewhere.
+    Embeddings start uniform with variance 1, what tells steps ahead apart ("future.position") at
+    zero. ``gate_bias`` maps the letter of a gate to the value its bias starts with; by default
+    the cell's own choice: 1 for the gate that keeps the past (z of the GRU, f of the LSTM), 0
+    elsewhere.
     """
     cell, size = layout.spec.cell_type, layout.spec.hidden_size
     chosen = dict(cell.gate_bias if gate_bias is None else gate_bias)
@@ -189,6 +216,8 @@ def initialise(
         elif kind == "w_h":
             for at in range(0, view.shape[1], size):
                 view[:, at : at + size] = _orthogonal(size, rng)
+        elif kind == "position":
+            view[...] = 0.0
         elif name.startswith("embedding"):
             # As scaled numeric columns: the weights behind take inputs of variance 1 for granted.
             view[...] = rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), view.shape)

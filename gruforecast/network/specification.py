@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from gruforecast.foundations.checks import (
 
 @dataclass(frozen=True)
 class Specification:
-    """Recurrent layers, optional dense layers, and a linear head on the last state.
+    """Recurrent layers, optional dense layers, a linear head, and one over future rows.
 
     Parameters
     ----------
@@ -46,6 +46,13 @@ class Specification:
         One pair for each of the last columns of a row, which hold category numbers from 0: in
         place of a number the first layer reads ``size`` learned values. A negative number means
         none and reads as zeros.
+    n_future_steps : int
+        Steps ahead whose rows are known: each adds what a layer shared by all steps makes of the
+        last state, the row and the step to its share of the outputs. 0 for no such head.
+    n_future_features : int
+        Width of a row known in the future.
+    future_size : int
+        Units (with relu) of the layer that joins state, row and step.
     dtype : {"float32", "float64"}
     """
 
@@ -61,6 +68,9 @@ class Specification:
     recurrent_dropout: float = 0.0
     dense_sizes: Sequence[int] = ()
     embeddings: Sequence[tuple[int, int]] = ()
+    n_future_steps: int = 0
+    n_future_features: int = 0
+    future_size: int = 32
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -83,6 +93,9 @@ class Specification:
             check_integer(f"dense_sizes[{at}]", size, low=1) for at, size in enumerate(sizes)
         )
         checked["embeddings"] = _check_embeddings(self.embeddings, checked["n_features"])
+        for name, low in (("n_future_steps", 0), ("n_future_features", 0), ("future_size", 1)):
+            checked[name] = check_integer(name, getattr(self, name), low=low)
+        _check_future(checked)
         checked["dtype"] = check_precision(self.dtype)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -119,6 +132,11 @@ class Specification:
         """Width of what the first layer reads: numeric columns and looked-up values."""
         return self.n_numeric + sum(size for _, size in self.embeddings)
 
+    @property
+    def outputs_per_step(self) -> int:
+        """Outputs of each step ahead, if there are steps whose rows are known."""
+        return self.n_outputs // max(self.n_future_steps, 1)
+
     def layer_width(self, layer: int) -> int:
         """Width of what a layer reads."""
         return self.input_size if layer == 0 else self.encoding_size
@@ -148,3 +166,23 @@ def _check_embeddings(value: Any, n_features: int) -> tuple[tuple[int, int], ...
         )
         for k, (n_categories, size) in enumerate(value)
     )
+
+
+def _check_future(checked: Mapping[str, int]) -> None:
+    """Columns and outputs for every step ahead, or neither steps nor columns."""
+    n_steps, width = checked["n_future_steps"], checked["n_future_features"]
+    if n_steps == 0 and width > 0:
+        raise ValueError(
+            f"n_future_features: expected 0 as n_future_steps is 0, got {width}; "
+            f"set n_future_steps or drop it."
+        )
+    if n_steps > 0 and width == 0:
+        raise ValueError(
+            f"n_future_features: expected at least 1 for n_future_steps={n_steps}, got 0; "
+            f"pass the number of columns known in the future."
+        )
+    if n_steps > 0 and checked["n_outputs"] % n_steps:
+        raise ValueError(
+            f"n_outputs: expected a multiple of n_future_steps={n_steps}, got "
+            f"{checked['n_outputs']}; pass as many outputs for every step."
+        )

@@ -32,6 +32,10 @@ class Windows:
     dtype : {"float32", "float64"}
     row_numbers : array of int (rows,), optional
         What messages call the rows of the series; -1 for rows from before.
+    future : array (rows, C), optional
+        What is known of steps ahead, finite in every row; shared as ``series`` is.
+    future_starts : array of int (N,), optional
+        First row of ``future`` that each window reads; the network says how many it reads.
 
     Examples
     --------
@@ -53,6 +57,8 @@ class Windows:
         initial_state: Any = None,
         dtype: str = "float32",
         row_numbers: np.ndarray | None = None,
+        future: Any = None,
+        future_starts: Any = None,
     ) -> None:
         dtype = check_precision(dtype)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
@@ -71,6 +77,18 @@ class Windows:
             self.initial_state = check_array(
                 "initial_state", initial_state, shape=shape, dtype=dtype
             ).copy()
+        self.future = self.future_starts = None
+        if (future is None) != (future_starts is None):
+            given, other = ("future", "future_starts")[:: 1 if future_starts is None else -1]
+            raise ValueError(
+                f"{other}: expected an array beside {given}, got None; pass both or neither."
+            )
+        if future is not None:
+            self.future = check_array(
+                "future", future, shape=("rows", "n_future_features"), dtype=dtype
+            )
+            self.future_starts = _own_indices("future_starts", future_starts)
+            _check_future_starts(self.future_starts, len(self.starts), len(self.future))
 
     @classmethod
     def from_array(
@@ -99,9 +117,12 @@ class Windows:
 
     def __repr__(self) -> str:
         rows, columns = self.series.shape
+        ahead = ""
+        if self.future is not None:
+            ahead = "future of {} rows x {} features, ".format(*self.future.shape)
         return (
             f"Windows({len(self)} of up to {self.n_steps} steps, series of {rows} rows x "
-            f"{columns} features, {self.series.dtype})"
+            f"{columns} features, {ahead}{self.series.dtype})"
         )
 
     def __len__(self) -> int:
@@ -128,17 +149,33 @@ class Windows:
 
 
 def _check_lengths(lengths: np.ndarray, n_windows: int, n_steps: int) -> None:
-    if lengths.shape != (n_windows,):
-        raise ValueError(
-            f"lengths: expected one per window, shape {(n_windows,)}, got {lengths.shape}; "
-            f"pass as many lengths as windows."
-        )
+    _check_count("lengths", lengths, n_windows)
     bad = (lengths < 0) | (lengths > n_steps)
     if bad.any():
         at = int(np.argmax(bad))
         raise ValueError(
             f"lengths: expected 0 to n_steps={n_steps}, got {lengths[at]} for window {at}; "
             f"shorten it or raise n_steps."
+        )
+
+
+def _check_future_starts(starts: np.ndarray, n_windows: int, rows: int) -> None:
+    """Inside ``future`` with their first row; the network checks the last, as it knows how many."""
+    _check_count("future_starts", starts, n_windows)
+    bad = (starts < 0) | (starts >= rows)
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise ValueError(
+            f"future_starts: expected rows 0 to {rows - 1} of future, got {starts[at]} for window "
+            f"{at}; correct it or add rows."
+        )
+
+
+def _check_count(name: str, values: np.ndarray, n_windows: int) -> None:
+    if values.shape != (n_windows,):
+        raise ValueError(
+            f"{name}: expected one per window, shape {(n_windows,)}, got {values.shape}; "
+            f"pass as many {name} as windows."
         )
 
 

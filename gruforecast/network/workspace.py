@@ -14,6 +14,7 @@ from gruforecast.foundations.blas import ROW_TILE
 from gruforecast.foundations.random import derive_key, dropout, dropout_mask
 from gruforecast.network.dense import dense_backward, dense_forward
 from gruforecast.network.embedding import embed, embed_backward
+from gruforecast.network.future import FutureHead
 from gruforecast.network.parameters import NetworkWeights
 from gruforecast.network.specification import Specification
 
@@ -138,6 +139,9 @@ class Workspace:
         self.inputs: list[list[Inputs]] = []
         if not spec.bidirectional:  # the head reads and writes where the last layer does
             self.values[0], self.d_values[0] = self.layers[-1][0].last, self.layers[-1][0].d_h
+        self.future = None
+        if spec.n_future_steps:
+            self.future = FutureHead(spec, self.values[-2:], self.d_values[-2:], keep=keep)
 
     @property
     def raw(self) -> np.ndarray:
@@ -185,11 +189,13 @@ class Workspace:
     def forward(
         self, weights: NetworkWeights, shard: Shard, projected: list[np.ndarray] | None = None
     ) -> np.ndarray:
-        """All layers and the head: raw outputs (N, n_outputs)."""
+        """All layers and the heads: raw outputs (N, n_outputs)."""
         self.encode(weights, shard, projected)
         for k, dense in enumerate(weights.dense):
             relu = k < len(weights.dense) - 1
             dense_forward(self.values[k], dense.w, dense.b, relu, self.values[k + 1])
+        if self.future is not None:
+            self.future.forward(weights.future)  # type: ignore[arg-type]
         return self.raw
 
     def backward(
@@ -210,6 +216,8 @@ class Workspace:
                 self.d_values[k + 1], self.values[k + 1], self.values[k], dense.w_t, relu,
                 of_layer.w, of_layer.b, self.d_values[k],
             )  # fmt: skip
+            if self.future is not None and not relu:  # adds to what the head has just written
+                self.future.backward(weights.future, gradients.future)  # type: ignore[arg-type]
         for layer in reversed(range(self.spec.num_layers)):
             d_below = self.d_joined[layer - 1] if layer > 0 else d_x
             if layer > 0:

@@ -93,9 +93,13 @@ class BatchGradients:
         return found
 
     def _operations(self, n_windows: int, windows: Windows) -> float:
-        tables = sum(n * size for n, size in self.network.specification.embeddings)
-        in_products = self.network.layout.size - tables
-        return 6.0 * n_windows * windows.n_steps * in_products
+        spec = self.network.specification
+        of_step = spec.future_size * (spec.n_future_features + spec.outputs_per_step)
+        ahead = spec.n_future_steps * of_step  # products of the steps ahead
+        looked_up = sum(n * size for n, size in spec.embeddings)
+        looked_up += spec.n_future_steps * spec.future_size
+        in_products = self.network.layout.size - looked_up
+        return 6.0 * n_windows * (windows.n_steps * in_products + ahead)
 
 
 def load_shard(
@@ -109,6 +113,8 @@ def load_shard(
     first = windows.n_steps - windows.lengths[members]
     base = windows.starts[members] - first
     gather(windows.series, base, first, workspace.rows)
+    if workspace.future is not None:
+        workspace.future.load(windows, members)
     state = windows.initial_state
     return Shard(base, first, None if state is None else state[:, members], position, key)
 
@@ -159,7 +165,8 @@ def loss_and_gradients(
     """The loss of all windows at once, without penalties, and its gradients.
 
     For checks and for looking into a network: the inputs' gradients are an array of windows,
-    which training never makes. ``key`` turns dropout on and chooses its masks.
+    which training never makes; rows known in the future have none. ``key`` turns dropout on and
+    chooses its masks.
     """
     loss = as_loss(loss)
     check_fit(network, data, loss)
