@@ -17,7 +17,9 @@ _MODULES = {"metrics": "forecasting.metrics", "network": "network", "training": 
 _NAMES = {
     "GRUClassifier": "estimators",
     "GRUEncoder": "estimators",
-    "GRUForecaster": "estimators",
+    "GRUForecaster": "forecasting.forecaster",
+    "backtest": "forecasting.backtest",
+    "from_long": "forecasting.panel",
     "make_supervised": "data.supervised",
     "make_weather": "data.synthetic",
 }

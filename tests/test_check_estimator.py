@@ -160,7 +160,8 @@ def test_tags():
     assert is_regressor(forecaster())
     assert is_classifier(classifier())
     assert get_tags(forecaster()).target_tags.multi_output
-    assert get_tags(forecaster()).target_tags.required
+    assert not get_tags(forecaster()).target_tags.required  # without y the table is the series
+    assert get_tags(classifier()).target_tags.required
     assert not get_tags(encoder()).target_tags.required
     for make in (forecaster, classifier, encoder):
         assert get_tags(make()).input_tags.allow_nan

@@ -221,7 +221,6 @@ THEIRS = {  # said by scikit-learn in its own words
     "width": (lambda: fit(X).predict(X[:, :3]), "X has 3 features, but GRUForecaster is expecting"),
     "width in parts": (lambda: fit(X).partial_fit(X[:, :3], Y), "X has 3 features"),
     "names": (lambda: fit(TABLE).predict(TABLE[list("dcba")]), "feature names should match"),
-    "y None": (lambda: fit(X, None), "requires y to be passed, but the target y is None"),
     "labels None": (lambda: classify(None), "requires y to be passed"),
     "y infinite": (lambda: fit(X, but(np.inf, 3, Y)), "Input y contains infinity"),
     "y text": (lambda: fit(X, ["a"] * 30), "could not convert string"),

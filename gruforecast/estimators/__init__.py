@@ -2,6 +2,6 @@
 
 from gruforecast.estimators.classifier import GRUClassifier
 from gruforecast.estimators.encoder import GRUEncoder
-from gruforecast.estimators.forecaster import GRUForecaster
+from gruforecast.estimators.forecaster import RowForecaster
 
-__all__ = ["GRUClassifier", "GRUEncoder", "GRUForecaster"]
+__all__ = ["GRUClassifier", "GRUEncoder", "RowForecaster"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from gruforecast.estimators.preparing import (
     check_columns,
     check_endless,
     check_same_rows,
+    continued,
     reads_tokens,
     split_rows,
     unchanged_on_error,
@@ -109,14 +110,14 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
     # Learning.
 
     @with_callbacks
-    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, **beside: Any) -> None:
         """Learn all epochs; scikit-learn's callbacks are told about every one.
 
         A failure before training leaves the estimator as it was. From then on it is fitted, with
         what it learnt so far, so that callbacks can use it and an interruption loses nothing.
         """
         with unchanged_on_error(self):
-            plan = self._prepare(X, y, sample_weight, groups, one_epoch=False)
+            plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self._store(plan.network, TrainingState.start(plan.network, plan.options), plan.validated)
         task = FitTask(
@@ -141,6 +142,8 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         )  # fmt: skip
         self._store(plan.network, run.checkpoint, plan.validated)
         self.stopping_reason_ = run.stopping_reason
+        if plan.review is not None:
+            self.__dict__.update(plan.review(plan.network))
         task.done()
 
     def _partial_fit(
@@ -173,7 +176,7 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         if one_epoch:
             check_endless(settings)
         earlier = None
-        if hasattr(self, "_state") and (one_epoch or settings.warm_start):
+        if isinstance(getattr(self, "_state", None), State) and (one_epoch or settings.warm_start):
             earlier = self._state
         rows = self._read(X, groups, settings, earlier)
         targets = self._read_targets(y, rows, settings, earlier is None, classes)
@@ -196,11 +199,14 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
             return Dataset(windows, scaled[numbers], weights[numbers])
 
         validated = len(split.validation) > 0
+        spec = self._specification(state, targets.n_outputs)
         return Plan(
             training=dataset(split.training),
             validation=dataset(split.validation) if validated else None,
             options=parameters.training_options(settings, targets.loss, state.seed, validated),
-            network=self._make_network(state, targets.n_outputs, earlier is not None),
+            network=Network(spec, seed=state.seed)
+            if earlier is None
+            else continued(self.network_, spec),
             state=replace(state, context=rows.context(material, context)),
         )
 
@@ -212,23 +218,13 @@ class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
         self.validation_loss_curve_ = list(run.validation_curve) if validated else None
         self.best_loss_, self.best_iter_ = run.best_loss, run.best_epoch
 
-    def _make_network(self, state: State, n_outputs: int, goes_on: bool) -> Network:
-        """A new network, or the one to go on with if the parameters still describe it."""
+    def _specification(self, state: State, n_outputs: int) -> Specification:
+        """The network that the parameters describe."""
         settings, encoder = state.settings, state.encoder
         tables = encoder.sizes if isinstance(encoder, TokenEncoder) else []
-        spec = parameters.specification(
+        return parameters.specification(
             settings, encoder.width, n_outputs, [(n, settings.embedding_size) for n in tables]
         )
-        if not goes_on:
-            return Network(spec, seed=state.seed)
-        for name in (f.name for f in fields(Specification)):
-            before, now = (getattr(s, name) for s in (self.network_.specification, spec))
-            if before != now:
-                raise ValueError(
-                    f"{name}: expected {before!r} as in the network to go on with, got {now!r}; "
-                    f"keep it, or start anew with fit and warm_start=False."
-                )
-        return copy.deepcopy(self.network_)
 
     def _snapshot(self, groups: Any) -> dict[str, Any]:
         """What makes a copy of this estimator one whose fit ended here.

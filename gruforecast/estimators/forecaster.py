@@ -1,10 +1,10 @@
-"""GRUForecaster: rows in, numbers out."""
+"""Forecasts of rows: X and an aligned y in, numbers out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
-from gruforecast.estimators.documentation import document
 from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.targets import Targets, check_length, read_numbers
 from gruforecast.training.losses import NUMERIC, Loss, make_loss
@@ -30,39 +29,9 @@ def _quantiles(name: str, value: Any) -> tuple[float, ...]:
     return tuple(make_loss("quantile", quantiles=value).quantiles or ())
 
 
-@document
 @dataclass(kw_only=True, eq=False, repr=False)
-class GRUForecaster(RegressorMixin, RecurrentEstimator):
-    """A recurrent network that forecasts numbers.
-
-    The prediction for row t uses rows of X up to and including t, and never any y; y row t is
-    whatever you aligned with it.
-
-    Parameters
-    ----------
-    loss : str, default "squared_error"
-        "squared_error", "absolute_error", "huber" (quadratic up to one deviation of y),
-        "quantile", or a likelihood: "gaussian", "student_t", "poisson".
-    quantiles : tuple of float, default (0.1, 0.5, 0.9)
-        Of the loss "quantile", and what ``predict_quantiles`` returns by default.
-    {parameters}
-
-    Attributes
-    ----------
-    {attributes}
-    n_outputs_ : int
-        Columns of y.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gruforecast import GRUForecaster
-    >>> series = np.sin(0.3 * np.arange(600))
-    >>> X, y = series[:-1, None], series[1:]  # row t of y is the step after row t of X
-    >>> model = GRUForecaster(lookback=24, max_iter=20, random_state=0).fit(X[:500], y[:500])
-    >>> bool(np.abs(model.predict(X[500:]) - y[500:]).max() < 0.05)
-    True
-    """
+class RowForecaster(RegressorMixin, RecurrentEstimator):
+    """What GRUForecaster does with rows and what is aligned with them."""
 
     loss: str = "squared_error"
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
@@ -77,9 +46,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(
-        self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
-    ) -> GRUForecaster:
+    def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None) -> Self:
         """Learn y from rows of X.
 
         Parameters
@@ -101,7 +68,7 @@ class GRUForecaster(RegressorMixin, RecurrentEstimator):
 
     def partial_fit(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
-    ) -> GRUForecaster:
+    ) -> Self:
         """Learn one epoch more, from these rows.
 
         The first call on a new estimator learns scales from its rows, which later calls keep.

@@ -154,6 +154,7 @@ def specification(
     n_features: int,
     n_outputs: int,
     embeddings: Sequence[tuple[int, int]],
+    **future: Any,
 ) -> Specification:
     """The network that the parameters ask for."""
     return Specification(
@@ -169,6 +170,7 @@ def specification(
         dropout=settings.dropout,
         recurrent_dropout=settings.recurrent_dropout,
         dtype=settings.dtype,
+        **future,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators import parameters
 from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
-from gruforecast.network import Network
+from gruforecast.network import Network, Specification
 from gruforecast.training import Dataset, TrainingOptions, TrainingState
 from gruforecast.training.losses import make_loss
 from gruforecast.training.schedules import SCHEDULES
@@ -146,6 +147,18 @@ def check_same_rows(before: State, now: Any) -> None:
             )
 
 
+def continued(network: Network, spec: Specification) -> Network:
+    """A copy of a network to go on with, if the parameters still describe it."""
+    for name in (f.name for f in fields(Specification)):
+        before, now = (getattr(s, name) for s in (network.specification, spec))
+        if before != now:
+            raise ValueError(
+                f"{name}: expected {before!r} as in the network to go on with, got {now!r}; "
+                f"keep it, or start anew with fit and warm_start=False."
+            )
+    return copy.deepcopy(network)
+
+
 def check_endless(settings: Any) -> None:
     """A schedule that needs no last epoch, as ``partial_fit`` has none."""
     if SCHEDULES[settings.learning_rate_schedule].depends_on_total:
@@ -175,7 +188,8 @@ class Plan(NamedTuple):
     validation: Dataset | None
     options: TrainingOptions
     network: Network
-    state: State
+    state: Any  # what a fitted estimator knows beside its network
+    review: Callable[[Network], dict[str, Any]] | None = None  # attributes learnt after training
 
     @property
     def validated(self) -> bool:

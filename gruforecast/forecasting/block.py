@@ -94,7 +94,7 @@ class Block:
         """Stamps left out directly before each row (n,)."""
         gaps = np.diff(self.positions, prepend=self.positions[:1]) - 1
         gaps[self.panel.bounds[:-1]] = 0
-        return np.maximum(gaps, 0)
+        return np.asarray(np.maximum(gaps, 0))
 
     def carried(self) -> tuple[np.ndarray, np.ndarray]:
         """The newest value up to each row (n,), NaN before the first, and its age in steps."""

@@ -152,9 +152,7 @@ class ColumnsEncoder:
 
 
 def _is_numeric(dtype: Any) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(dtype)) and not isinstance(
-        dtype, pd.CategoricalDtype
-    )
+    return bool(pd.api.types.is_numeric_dtype(dtype)) and not isinstance(dtype, pd.CategoricalDtype)
 
 
 def _is_text(known: pd.Index) -> bool:
@@ -170,4 +168,4 @@ def _numbers(what: str, table: pd.DataFrame) -> np.ndarray:
             f"{what}: expected finite numbers or NaN, got {values[row, column]} in column "
             f"{table.columns[column]!r} at {table.index[row]}; correct it or make it NaN."
         )
-    return values
+    return np.asarray(values)

@@ -33,7 +33,8 @@ class Forecasts:
     @classmethod
     def of(cls, loss: Loss, raw: np.ndarray, center: np.ndarray, scale: np.ndarray) -> Forecasts:
         """From raw outputs (n, K), and center and scale (n,) of the series."""
-        parts = loss.rescale(loss.transform(raw.astype(np.float64)), center[:, None], scale[:, None])
+        meant = loss.transform(raw.astype(np.float64))
+        parts = loss.rescale(meant, center[:, None], scale[:, None])
         mean = loss.point(parts)
         least = np.broadcast_to(1e-3 * scale[:, None], mean.shape)
         if loss.quantiles is not None and len(loss.quantiles) > 1:
@@ -50,7 +51,7 @@ class Forecasts:
     def scores(self, actual: np.ndarray) -> np.ndarray:
         """Errors (n, H) in units of the spread; NaN where the actual value is missing."""
         error = actual - self.mean
-        return np.where(error < 0, error / self.below, error / self.above)
+        return np.asarray(np.where(error < 0, error / self.below, error / self.above))
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,10 @@ class Calibration:
 
     def _above(self, pools: Any, share: np.ndarray) -> np.ndarray:
         """The score (H,) that a share of each pool exceeds, counting one score to come."""
-        return np.maximum(0.0, self._tail(pools, share, 1))
+        return np.asarray(np.maximum(0.0, self._tail(pools, share, 1)))
 
     def _below(self, pools: Any, share: np.ndarray) -> np.ndarray:
-        return np.minimum(0.0, self._tail(pools, share, -1))
+        return np.asarray(np.minimum(0.0, self._tail(pools, share, -1)))
 
     def _tail(self, pools: Any, share: np.ndarray, side: int) -> np.ndarray:
         """Where a pool holds too few scores for so small a share, those of all steps help."""
@@ -167,7 +168,8 @@ def _thinned(scores: np.ndarray) -> np.ndarray:
     ordered = np.sort(scores)
     if len(ordered) <= MOST_SCORES:
         return ordered
-    return ordered[np.round(np.linspace(0, len(ordered) - 1, MOST_SCORES)).astype(int)]
+    kept = np.linspace(0, len(ordered) - 1, MOST_SCORES).round().astype(int)
+    return np.asarray(ordered[kept])
 
 
 def beyond_horizon(quantiles: np.ndarray, n_steps: int) -> np.ndarray:
@@ -177,6 +179,5 @@ def beyond_horizon(quantiles: np.ndarray, n_steps: int) -> np.ndarray:
     """
     horizon = len(quantiles)
     rounds, step = np.divmod(np.arange(n_steps), horizon)
-    return np.sign(quantiles[step]) * np.hypot(
-        quantiles[step], np.sqrt(rounds) * np.abs(quantiles[-1])
-    )
+    added = np.sqrt(rounds) * np.abs(quantiles[-1])
+    return np.asarray(np.sign(quantiles[step]) * np.hypot(quantiles[step], added))

@@ -10,12 +10,12 @@ import pandas as pd
 from gruforecast.forecasting.block import Beside, Lookup
 from gruforecast.forecasting.covariates import of_series, read_table, select_columns
 from gruforecast.forecasting.panel import Panel
-from gruforecast.forecasting.tails import Tail
+from gruforecast.forecasting.tails import Joined, Tail
 
 
 def of_training(panel: Panel, covariates: Any, past_covariates: Any, static: Any) -> Beside:
     """From the tables passed to ``fit``."""
-    index = panel.index
+    index = None if panel.form == "long" else panel.index
 
     def lookup(what: str, table: Any) -> Lookup | None:
         if table is None:
@@ -31,16 +31,17 @@ def of_training(panel: Panel, covariates: Any, past_covariates: Any, static: Any
 
 
 def of_forecast(
-    panel: Panel,
+    joined: Joined,
     tails: dict[Any, Tail],
     columns: dict[str, list[Any]],
     given: dict[str, Any],
-    following: Callable[[], pd.Index],
+    following: Callable[[], pd.Index] | None,
 ) -> Beside:
     """From what training kept and the tables passed to ``forecast``, of the same columns.
 
     An array has a row for each new row of the panel, then for each stamp in ``following``.
     """
+    panel = joined.panel
     for what, table in given.items():
         if table is not None and what not in columns:
             raise ValueError(
@@ -82,12 +83,18 @@ def of_forecast(
         known = {name: tail.static for name, tail in tails.items()}
         static = _static_rows(panel.names, table, known)
 
+    def new_rows() -> pd.Index | None:
+        if panel.form == "long":
+            return None
+        return panel.stamps[0][joined.is_new[: panel.bounds[1]]]
+
     def with_future() -> pd.Index | None:
-        return None if panel.index is None else panel.index.append(following())
+        index = new_rows()
+        return index if index is None or following is None else index.append(following())
 
     return Beside(
         known=lookup("covariates", "known", with_future),
-        past=lookup("past_covariates", "past", lambda: panel.index),
+        past=lookup("past_covariates", "past", new_rows),
         static=static,
     )
 

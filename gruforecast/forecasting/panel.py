@@ -64,9 +64,11 @@ class Panel:
         return np.repeat(np.arange(self.n_series), self.lengths)
 
     @property
-    def index(self) -> pd.Index | None:
-        """The stamps of the caller's rows, where these are the same for all series."""
-        return None if self.form == "long" else max(self.stamps, key=len)
+    def index(self) -> pd.Index:
+        """Every stamp that any series has."""
+        if self.form != "long":
+            return max(self.stamps, key=len)
+        return self.stamps[0].append(self.stamps[1:]).unique().sort_values()
 
     def series(self) -> Iterator[tuple[Any, np.ndarray, pd.Index]]:
         """Name, values and stamps of each series."""

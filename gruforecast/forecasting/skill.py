@@ -1,4 +1,4 @@
-"""Forecasts beside the simplest ones: last value, drift, and the season repeated."""
+"""Forecasts beside the simplest ones: last value, drift, mean, and the season repeated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.tails import Origin
 from gruforecast.foundations.checks import warn_caller
 
 ECHO_DISTANCE = 0.3  # of the errors of the last value: closer than this is an echo of it
@@ -81,23 +82,24 @@ def make_contest(
     rows: np.ndarray,
     actual: np.ndarray,
     season: int | None,
-    firsts: list[tuple[int, float]],
+    origins: list[Origin],
     error_scale: np.ndarray,
 ) -> Contest:
     """What the floors say after some rows (n,) of a block.
 
-    ``firsts`` (S,) are position and value of each series' first observation, ``error_scale`` (S,).
+    ``origins`` and ``error_scale`` (S,) are those of the series.
     """
     panel, horizon = block.panel, actual.shape[1]
     values, _ = block.carried()
     codes = panel.codes[rows]
     newest, now = values[rows], block.positions[rows]
     ahead = np.arange(1, horizon + 1)
-    start, level = np.array(firsts, dtype=np.float64).reshape(-1, 2)[codes].T
+    start, level, mean = np.array(origins, dtype=np.float64)[codes].T
     slope = (newest - level) / np.maximum(now - start, 1)
     floors = {
         "last value": np.repeat(newest[:, None], horizon, axis=1),
         "drift": newest[:, None] + slope[:, None] * ahead,
+        "mean": np.repeat(mean[:, None], horizon, axis=1),
     }
     if season is not None and season > 1:
         repeat = np.empty(actual.shape)
@@ -106,9 +108,7 @@ def make_contest(
             repeat[:, h - 1] = _at(block, values, rows, codes, now + back)
         floors["seasonal repeat"] = repeat
     known = ~np.isnan(newest)
-    return Contest(
-        np.where(known[:, None], actual, np.nan), floors, np.asarray(error_scale)[codes]
-    )
+    return Contest(np.where(known[:, None], actual, np.nan), floors, np.asarray(error_scale)[codes])
 
 
 def _at(

@@ -15,6 +15,23 @@ from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import warn_caller
 
 
+class Origin(NamedTuple):
+    """What the simplest forecasts of a series know of its past."""
+
+    position: int  # of its first observation
+    value: float
+    mean: float
+
+    @classmethod
+    def of(cls, positions: np.ndarray, values: np.ndarray) -> Origin:
+        """From the rows (m,) of one series."""
+        observed = np.flatnonzero(~np.isnan(values))
+        if not len(observed):
+            return cls(0, np.nan, np.nan)
+        first = observed[0]
+        return cls(int(positions[first]), float(values[first]), float(values[observed].mean()))
+
+
 @dataclass(frozen=True)
 class Tail:
     """The end of one training series."""
@@ -25,7 +42,7 @@ class Tail:
     known: pd.DataFrame | None  # (m, .)
     static: pd.DataFrame | None  # (1, .)
     head: np.ndarray  # its first values, up to lookback
-    first: tuple[int, float]  # position and value of its first observation
+    origin: Origin
 
 
 def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
@@ -45,7 +62,7 @@ def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
             known=None if block.known is None else block.known.iloc[block.at[rows]],
             static=None if block.static is None else block.static.iloc[s : s + 1],
             head=values[:lookback].copy(),
-            first=(int(block.positions[begin + observed[0]]), float(values[observed[0]])),
+            origin=Origin.of(block.positions[begin:end], values),
         )
     return tails
 

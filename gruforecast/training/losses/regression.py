@@ -81,7 +81,7 @@ def sorted_quantiles(raw: np.ndarray, n_quantiles: int) -> np.ndarray:
 
 def rescale_quantiles(values: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Quantiles (N, k, Q) of scaled targets in the targets' own units."""
-    return np.asarray(values * scale[:, None] + center[:, None])
+    return np.asarray(values * scale[..., None] + center[..., None])
 
 
 def median(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

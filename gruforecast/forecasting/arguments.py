@@ -1,0 +1,58 @@
+"""What forecasts are asked with, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.forecasting.panel import Panel
+from gruforecast.foundations.checks import check_number
+
+
+def as_tables(covariates: Any, past_covariates: Any, static: Any) -> dict[str, Any]:
+    return {"covariates": covariates, "past_covariates": past_covariates, "static": static}
+
+
+def refuse(given: dict[str, Any], reason: str) -> None:
+    """What has no meaning here must be None."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name}: expected None, as {reason}; got {type(value).__name__}.")
+
+
+def refuse_missing(panel: Panel) -> None:
+    if (missing := np.isnan(panel.values)).any():
+        s = int(panel.codes[np.argmax(missing)])
+        at = panel.stamps[s][int(np.argmax(missing)) - panel.bounds[s]]
+        raise ValueError(
+            f"series: expected no missing value with missing='error', got one at {at}; fill it, "
+            f"drop the row or set missing='mask'."
+        )
+
+
+def read_levels(level: Any) -> list[float]:
+    """Percentages, in the order of the caller."""
+    if level is None:
+        return []
+    levels = [level] if np.ndim(level) == 0 else list(level)
+    for one in levels:
+        check_number("level", one, low=0.0, high=100.0, open_low=True, open_high=True)
+        if one < 1:
+            raise ValueError(f"level: expected percentages, got {one}; did you mean {100 * one:g}?")
+    if len(set(levels)) < len(levels):
+        raise ValueError(f"level: expected every level once, got {levels}; drop doubles.")
+    return [float(one) for one in levels]
+
+
+def read_future(future_index: Any, steps: int) -> pd.Index | None:
+    if future_index is None:
+        return None
+    index = pd.Index(future_index)
+    if len(index) < steps:
+        raise ValueError(
+            f"future_index: expected {steps} stamps, one for each step, got {len(index)}; pass "
+            f"more or lower steps."
+        )
+    return index[:steps]

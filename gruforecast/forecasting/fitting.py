@@ -1,0 +1,262 @@
+"""From series to a run of training: horizon and lookback, what trains, and what judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gruforecast.estimators import parameters
+from gruforecast.estimators.preparing import ENOUGH_TO_VALIDATE, Plan, continued
+from gruforecast.forecasting.block import Beside, Block
+from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.encoding import Encoded, SeriesEncoder, rows_ahead, values_at
+from gruforecast.forecasting.intervals import Calibration, Forecasts
+from gruforecast.forecasting.lookups import of_training
+from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.skill import make_contest, naive_error
+from gruforecast.forecasting.tails import Origin, Tail, keep_tails
+from gruforecast.network import Network, Specification
+from gruforecast.training import Dataset, TrainingOptions, train
+from gruforecast.training.losses import Loss
+
+USUAL_HORIZON = 10  # of a series without a season
+LEAST_LOOKBACK = 16
+LEAST_TAIL = 20  # rows that judge, where there are four times as many
+
+
+@dataclass(frozen=True)
+class SeriesState:
+    """What a forecaster fitted to series knows beside its network."""
+
+    settings: Any  # its parameters, checked
+    loss: Loss
+    seed: int
+    cadence: Cadence
+    season: int | None
+    horizon: int
+    lookback: int
+    encoder: SeriesEncoder
+    columns: dict[str, list[Any]]  # of each table beside the series
+    tails: dict[Any, Tail]  # by name of the series
+    naive_errors: dict[Any, float]  # the scale of MASE, by name
+    largest_step: int  # between rows of training
+    form: str  # of what was passed
+    level_names: tuple[Any, Any]
+    calibration: Calibration | None = None
+
+
+def choose_horizon(horizon: int | None, season: int | None, n_rows: int) -> int:
+    """One season, but at most a tenth of the rows, unless given."""
+    return horizon or max(1, min(season or USUAL_HORIZON, n_rows // 10))
+
+
+def choose_lookback(lookback: int | None, horizon: int, season: int | None, n_rows: int) -> int:
+    """Two seasons or two horizons, whichever is longer, but at most a quarter of the rows."""
+    wanted = max(2 * (season or 1), 2 * horizon, LEAST_LOOKBACK)
+    return lookback or max(1, min(wanted, n_rows // 4))
+
+
+class Lesson(NamedTuple):
+    """What a network learns, and how its rows are read."""
+
+    encoder: SeriesEncoder
+    encoded: Encoded
+    data: Dataset
+
+
+@dataclass(frozen=True)
+class Course:
+    """Rows of training, all of which or all but the newest teach."""
+
+    block: Block
+    settings: Any
+    loss: Loss
+    horizon: int
+    lookback: int
+    season: int | None
+    ahead: np.ndarray  # (n, H) row of each target, -1 for none
+    is_tail: np.ndarray  # (n,) rows that judge when they do not teach
+
+    def targets(self, *, of_tail: bool | None) -> np.ndarray:
+        """Values (n, H) to foretell: those in the tail, those before it, or all (None)."""
+        targets = values_at(self.block.panel.values, self.ahead)
+        if of_tail is not None:
+            targets[self.is_tail[self.ahead] != of_tail] = np.nan
+        return targets
+
+    def lesson(self, *, whole: bool, encoder: SeriesEncoder | None = None) -> Lesson:
+        """From all rows or from those before the tail, which nothing is learnt of then."""
+        used = np.ones(self.block.panel.n, bool) if whole else ~self.is_tail
+        if encoder is None:
+            encoder = SeriesEncoder.fit(
+                self.block, used, self.settings, self.lookback, self.loss.low
+            )
+        encoded = encoder.encode(self.block)
+        targets = self.targets(of_tail=None if whole else False)
+        if (empty := np.isnan(targets).all(axis=0)).any():
+            raise ValueError(
+                f"series: expected rows from which a value {int(np.argmax(empty)) + 1} steps "
+                f"later can be learnt, got {int(used.sum())} rows for training; pass more rows "
+                f"or lower horizon={self.horizon}."
+            )
+        return Lesson(encoder, encoded, self._dataset(encoded, targets))
+
+    def validation(self, encoded: Encoded) -> Dataset:
+        """The targets in the tail."""
+        return self._dataset(encoded, self.targets(of_tail=True))
+
+    def _dataset(self, encoded: Encoded, targets: np.ndarray) -> Dataset:
+        rows = np.flatnonzero(~np.isnan(targets).all(axis=1))
+        scaled = (targets[rows] - encoded.center[rows, None]) / encoded.scale[rows, None]
+        return Dataset(encoded.windows(rows, int(encoded.lengths.max())), scaled)
+
+    def specification(self, encoder: SeriesEncoder, encoded: Encoded) -> Specification:
+        """The network that reads and forecasts this."""
+        future = {}
+        if encoded.future is not None:
+            n_known = encoded.future.shape[1]
+            future = {"n_future_steps": self.horizon, "n_future_features": n_known}
+        size = self.settings.series_embedding_size
+        tables = [(len(encoder.embedded), size)] if encoder.embedded else []
+        n_outputs = self.loss.width * self.horizon
+        width = encoded.rows.shape[1]
+        return parameters.specification(self.settings, width, n_outputs, tables, **future)
+
+    def review(self, network: Network, lesson: Lesson, n_threads: int) -> dict[str, Any]:
+        """What forecasts of the tail by a network that did not learn from it are worth."""
+        actual = self.targets(of_tail=True)
+        rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
+        if not len(rows):
+            return {"calibration": None, "skill": None}
+        actual, block, encoded = actual[rows], self.block, lesson.encoded
+        windows = encoded.windows(rows, int(encoded.lengths.max()))
+        raw = network.predict(windows, n_threads=n_threads)
+        forecasts = Forecasts.of(self.loss, raw, encoded.center[rows], encoded.scale[rows])
+        codes = block.panel.codes[rows]
+        calibration = Calibration.learn(forecasts.scores(actual), codes, block.panel.names)
+        errors = naive_error(block, ~self.is_tail, self.season)
+        origins = self._origins(~self.is_tail)
+        contest = make_contest(block, rows, actual, self.season, origins, errors)
+        if contest.is_empty():
+            return {"calibration": calibration, "skill": None}
+        contest.warn_of_echo(forecasts.mean)
+        return {"calibration": calibration, "skill": contest.table(forecasts.mean)}
+
+    def _origins(self, used: np.ndarray) -> list[Origin]:
+        """What each series was like on the rows that are used (n,)."""
+        panel = self.block.panel
+        return [
+            Origin.of(self.block.positions[a:b][used[a:b]], panel.values[a:b][used[a:b]])
+            for a, b in zip(panel.bounds[:-1], panel.bounds[1:], strict=True)
+        ]
+
+
+def make_course(panel: Panel, beside: Beside, cadence: Cadence, settings: Any) -> Course:
+    """Settle horizon, lookback, and which rows judge."""
+    season = settings.season or cadence.season
+    longest = int(panel.lengths.max())
+    horizon = choose_horizon(settings.horizon, season, longest)
+    lookback = choose_lookback(settings.lookback, horizon, season, int(np.median(panel.lengths)))
+    loss = parameters.training_options(settings, settings.loss).make_loss()
+    least = np.nanmin(panel.values)
+    if least < loss.low:
+        raise ValueError(
+            f"series: expected values of at least {loss.low:g} with loss={loss.name!r}, got "
+            f"{least:g}; correct them or choose another loss."
+        )
+    if longest <= horizon:
+        raise ValueError(
+            f"series: expected more rows than horizon={horizon}, got {longest}; pass more rows or "
+            f"lower horizon."
+        )
+    has_future = bool(settings.calendar) or beside.known is not None
+    block = Block.build(panel, cadence, horizon, beside, has_future=has_future)
+    n_tail = np.maximum(
+        np.round(settings.validation_fraction * panel.lengths),
+        np.minimum(max(horizon, LEAST_TAIL), panel.lengths // 4),
+    )
+    in_series = np.arange(panel.n) - panel.bounds[:-1][panel.codes]
+    is_tail = in_series >= (panel.lengths - n_tail)[panel.codes]
+    ahead = rows_ahead(block, horizon)
+    return Course(block, settings, loss, horizon, lookback, season, ahead, is_tail)
+
+
+def plan_series(
+    X: Any, settings: Any, earlier: tuple[SeriesState, Network] | None, **tables: Any
+) -> Plan:
+    """A run that learns from series; ``earlier`` is what a warm start goes on from."""
+    panel = Panel.read(X, to_learn=True)
+    beside = of_training(panel, **tables)
+    before = None if earlier is None else earlier[0]
+    cadence = Cadence.of(max(panel.stamps, key=len), settings.freq)
+    course = make_course(panel, beside, cadence, settings)
+    validate = settings.early_stopping
+    if validate == "auto":
+        validate = (course.ahead >= 0).any(axis=1).sum() >= ENOUGH_TO_VALIDATE
+    lesson = course.lesson(whole=not validate, encoder=None if before is None else before.encoder)
+    seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
+    options = parameters.training_options(settings, settings.loss, seed, bool(validate))
+    spec = course.specification(lesson.encoder, lesson.encoded)
+    block = course.block
+    errors = naive_error(block, np.ones(panel.n, bool), course.season)
+    state = SeriesState(
+        settings=settings,
+        loss=course.loss,
+        seed=seed,
+        cadence=cadence,
+        season=course.season,
+        horizon=course.horizon,
+        lookback=course.lookback,
+        encoder=lesson.encoder,
+        columns=_columns(block),
+        tails=keep_tails(block, course.lookback, course.season or 1),
+        naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
+        largest_step=int(block.gaps().max()) + 1,
+        form=panel.form,
+        level_names=panel.level_names,
+    )
+    return Plan(
+        training=lesson.data,
+        validation=course.validation(lesson.encoded) if validate else None,
+        options=options,
+        network=Network(spec, seed=seed) if earlier is None else continued(earlier[1], spec),
+        state=state,
+        review=_reviewer(course, state, lesson if validate else None, options),
+    )
+
+
+def _reviewer(
+    course: Course, state: SeriesState, lesson: Lesson | None, options: TrainingOptions
+) -> Callable[[Network], dict[str, Any]]:
+    """What to find out after training.
+
+    A network that learnt from all rows cannot be judged by any of them: then another one is
+    trained in the same way on the rows before the tail.
+    """
+
+    def review(network: Network) -> dict[str, Any]:
+        n_threads = parameters.n_threads(state.settings.n_jobs)
+        judged = lesson
+        if judged is None:
+            try:
+                judged = course.lesson(whole=False)
+            except ValueError:  # too few rows for that
+                return {}
+            network = Network(course.specification(*judged[:2]), seed=state.seed)
+            train(network, judged.data, options, n_threads=n_threads)
+        found = course.review(network, judged, n_threads)
+        return {
+            "_state": replace(state, calibration=found["calibration"]),
+            "skill_": found["skill"],
+        }
+
+    return review
+
+
+def _columns(block: Block) -> dict[str, list[Any]]:
+    """The columns of each table beside the series."""
+    tables = {"covariates": block.known, "past_covariates": block.past, "static": block.static}
+    return {what: list(t.columns) for what, t in tables.items() if t is not None}

@@ -1,0 +1,196 @@
+"""Forecasts of a fitted forecaster: steps after the newest row, and after every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gruforecast.forecasting.block import Beside, Block
+from gruforecast.forecasting.encoding import Encoded, rows_ahead, values_at
+from gruforecast.forecasting.fitting import SeriesState
+from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
+from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.skill import Contest, make_contest
+from gruforecast.forecasting.tails import Joined, Origin
+from gruforecast.network import Network
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network with everything that is needed to use it."""
+
+    state: SeriesState
+    network: Network
+    n_threads: int
+
+    def after(self, block: Block, encoded: Encoded, rows: np.ndarray) -> Forecasts:
+        """Forecasts (n, H) of the steps after some rows (n,) of a block."""
+        windows = encoded.windows(rows, min(self.state.lookback, int(encoded.lengths.max())))
+        raw = self.network.predict(windows, n_threads=self.n_threads)
+        return Forecasts.of(self.state.loss, raw, encoded.center[rows], encoded.scale[rows])
+
+    def build(self, panel: Panel, beside: Beside, **options: Any) -> Block:
+        """A block of rows as training had them."""
+        state = self.state
+        has_future = state.encoder.has_future
+        return Block.build(
+            panel, state.cadence, state.horizon, beside, has_future=has_future, **options
+        )
+
+
+class Ahead(NamedTuple):
+    """Forecasts of the next steps of every series."""
+
+    names: list[Any]
+    stamps: list[pd.Index]  # (S,) of the steps
+    forecasts: Forecasts  # (S, steps)
+
+
+def forecast_ahead(
+    fitted: Fitted, joined: Joined, beside: Beside, steps: int, future_index: pd.Index | None
+) -> Ahead:
+    """The steps after the last row of each series.
+
+    Beyond the horizon forecasts become rows, from which the next ones are made.
+    """
+    state, panel = fitted.state, joined.panel
+    horizon = state.horizon
+    stamps = [_following(fitted, own, steps, future_index) for own in panel.stamps]
+    inner = [_comparable(own, new) for own, new in zip(panel.stamps, stamps, strict=True)]
+    parts = []
+    for begin in range(0, steps, horizon):
+        n = min(horizon, steps - begin)
+        following = None if future_index is None else future_index[begin:]
+        block = fitted.build(panel, beside, n_required=n, n_foretold=begin, following=following)
+        encoded = state.encoder.encode(block)
+        made = fitted.after(block, encoded, panel.bounds[1:] - 1)
+        parts.append(made)
+        panel = panel.extended(made.mean[:, :n], [own[begin : begin + n] for own in inner])
+    joint = [
+        np.concatenate([getattr(part, what) for part in parts], axis=1)[:, :steps]
+        for what in ("mean", "below", "above")
+    ]
+    return Ahead(panel.names, stamps, Forecasts(*joint))
+
+
+def _following(
+    fitted: Fitted, stamps: pd.Index, steps: int, future_index: pd.Index | None
+) -> pd.Index:
+    """Stamps of the next steps."""
+    if future_index is None:
+        return fitted.state.cadence.future(stamps[-1], steps)
+    return future_index
+
+
+def _comparable(stamps: pd.Index, following: pd.Index) -> pd.Index:
+    """The stamps that follow, or others that do where those cannot be compared with the rows'."""
+    if type(stamps[:0].append(following)) is type(stamps) or following.dtype == stamps.dtype:
+        return following
+    return stamps[-1] + pd.to_timedelta(np.arange(1, len(following) + 1), unit="s")
+
+
+def bounds_ahead(
+    fitted: Fitted, joined: Joined, beside: Beside, ahead: Ahead, levels: list[float]
+) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """Lower and upper bounds (S, steps) by level, each enclosed by those of a higher one."""
+    state = fitted.state
+    calibration = state.calibration
+    if calibration is None:
+        raise ValueError(
+            "level: expected a fit with rows enough to find out how far forecasts err, got too "
+            "few; pass more rows or lower horizon, or set level=None."
+        )
+    factors = np.array([calibration.factors.get(name, 1.0) for name in ahead.names])
+    newer = None
+    if state.settings.intervals == "adaptive" and joined.is_new.any():
+        newer = _newer_scores(fitted, joined, beside)
+    made, n_steps = ahead.forecasts, ahead.forecasts.mean.shape[1]
+    low, high = made.mean, made.mean
+    bounds = {}
+    for level in sorted(levels):
+        found = _quantiles(calibration, level, newer, factors)
+        down, up = (beyond_horizon(quantiles, n_steps) for quantiles in found)
+        low = np.minimum(low, made.mean + down * factors[:, None] * made.below)
+        low = np.maximum(low, state.loss.low)
+        high = np.maximum(high, made.mean + up * factors[:, None] * made.above)
+        bounds[level] = low, high
+    return bounds
+
+
+def _quantiles(
+    calibration: Calibration, level: float, newer: np.ndarray | None, factors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if newer is None:
+        return calibration.quantiles(level)
+    return calibration.adapted_quantiles(level, newer, factors)
+
+
+def _newer_scores(fitted: Fitted, joined: Joined, beside: Beside) -> np.ndarray:
+    """Scores (T, S, H) of earlier forecasts of each new row, NaN where there is none."""
+    panel = joined.panel
+    block = fitted.build(panel, beside)
+    encoded = fitted.state.encoder.encode(block)
+    ahead = rows_ahead(block, fitted.state.horizon)
+    ahead[~joined.is_new[ahead]] = -1
+    rows = np.flatnonzero((ahead >= 0).any(axis=1))
+    first_new = np.array([np.argmax(part) for part in np.split(joined.is_new, panel.bounds[1:-1])])
+    n_new = panel.lengths - first_new
+    out = np.full((int(n_new.max()), panel.n_series, fitted.state.horizon), np.nan)
+    if not len(rows):
+        return out
+    ahead = ahead[rows]
+    scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
+    found = np.argwhere(ahead >= 0)
+    target, step = ahead[tuple(found.T)], found[:, 1]
+    series = panel.codes[target]
+    out[target - (panel.bounds[:-1] + first_new)[series], series, step] = scores[tuple(found.T)]
+    return out
+
+
+def forecast_every_row(fitted: Fitted, joined: Joined, beside: Beside) -> np.ndarray:
+    """Mean forecasts (n, H) after every new row, series after series."""
+    block = fitted.build(joined.panel, beside)
+    encoded = fitted.state.encoder.encode(block)
+    return fitted.after(block, encoded, np.flatnonzero(joined.is_new)).mean
+
+
+def walk_forward(fitted: Fitted, joined: Joined, beside: Beside) -> tuple[Contest, np.ndarray]:
+    """Every forecast of a new row, beside what happened and what the simplest ones said."""
+    state, panel = fitted.state, joined.panel
+    block = fitted.build(panel, beside)
+    encoded = state.encoder.encode(block)
+    ahead = rows_ahead(block, state.horizon)
+    ahead[~joined.is_new[ahead]] = -1
+    actual = values_at(panel.values, ahead)
+    rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
+    if not len(rows):
+        raise ValueError(
+            "series: expected at least one value that follows a row, got none; pass more rows, or "
+            "rows that follow those of fit."
+        )
+    origins = []
+    for s, tail in enumerate(joined.tails):
+        own = slice(panel.bounds[s], panel.bounds[s + 1])
+        origins.append(
+            Origin.of(block.positions[own], panel.values[own]) if tail is None else tail.origin
+        )
+    errors = np.array([state.naive_errors.get(name, np.nan) for name in panel.names])
+    contest = make_contest(block, rows, actual[rows], state.season, origins, errors)
+    return contest, fitted.after(block, encoded, rows).mean
+
+
+def as_frame(panel: Panel, ahead: Ahead, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Statistics (S, steps) on the future index, in the form of what was passed."""
+    frames = [
+        pd.DataFrame({name: values[s] for name, values in columns.items()}, index=stamps)
+        for s, stamps in enumerate(ahead.stamps)
+    ]
+    if panel.form in ("array", "series"):
+        return frames[0]
+    if panel.form == "long":
+        return pd.concat(frames, keys=ahead.names, names=list(panel.level_names))
+    joint = pd.concat(frames, axis=1, keys=ahead.names, names=[panel.level_names[0], None])
+    return joint.droplevel(1, axis=1) if list(columns) == ["mean"] else joint
