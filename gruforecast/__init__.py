@@ -17,6 +17,7 @@ _NAMES = {
     "GRUClassifier": "estimators",
     "GRUEncoder": "estimators",
     "GRUForecaster": "estimators",
+    "make_market": "data.synthetic",
     "make_supervised": "data.supervised",
     "make_weather": "data.synthetic",
 }
