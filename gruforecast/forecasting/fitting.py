@@ -136,7 +136,9 @@ class Course:
         raw = network.predict(windows, n_threads=n_threads)
         forecasts = Forecasts.of(self.loss, raw, encoded.center[rows], encoded.scale[rows])
         codes = block.panel.codes[rows]
-        calibration = Calibration.learn(forecasts.scores(actual), codes, block.panel.names)
+        calibration = Calibration.learn(
+            forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
+        )
         errors = naive_error(block, ~self.is_tail, self.season)
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)

@@ -48,9 +48,9 @@ class GRUForecaster(SeriesForecaster):
         Of series: size of a vector that is learned for each of them.
     handle_unknown : {"error", "ignore"}, default "error"
         What a category of covariates that training has not seen does.
-    intervals : {"conformal", "adaptive"}, default "conformal"
-        How ``forecast(level=...)`` finds its bounds: from errors on rows that did not train, or
-        from these and from how often newer observations (``last=``) were missed.
+    intervals : {"adaptive", "conformal"}, default "adaptive"
+        Of series: how ``forecast(level=...)`` finds its bounds: from errors on rows that did not
+        train ("conformal"), and from how often newer observations (``last=``) lay outside.
     {parameters}
 
     Attributes

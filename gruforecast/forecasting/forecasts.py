@@ -17,6 +17,8 @@ from gruforecast.forecasting.skill import Contest, make_contest
 from gruforecast.forecasting.tails import Joined, Origin
 from gruforecast.network import Network
 
+MOST_NEWER = 3000  # newest rows of a series that adaptive bounds learn from
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -46,6 +48,7 @@ class Ahead(NamedTuple):
 
     names: list[Any]
     stamps: list[pd.Index]  # (S,) of the steps
+    positions: np.ndarray  # (S,) of the last row
     forecasts: Forecasts  # (S, steps)
 
 
@@ -60,6 +63,7 @@ def forecast_ahead(
     horizon = state.horizon
     stamps = [_following(fitted, own, steps, future_index) for own in panel.stamps]
     inner = [_comparable(own, new) for own, new in zip(panel.stamps, stamps, strict=True)]
+    positions = np.array([state.cadence.positions(own)[-1] for own in panel.stamps])
     parts = []
     for begin in range(0, steps, horizon):
         n = min(horizon, steps - begin)
@@ -73,7 +77,7 @@ def forecast_ahead(
         np.concatenate([getattr(part, what) for part in parts], axis=1)[:, :steps]
         for what in ("mean", "below", "above")
     ]
-    return Ahead(panel.names, stamps, Forecasts(*joint))
+    return Ahead(panel.names, stamps, positions, Forecasts(*joint))
 
 
 def _following(
@@ -103,51 +107,47 @@ def bounds_ahead(
             "level: expected a fit with rows enough to find out how far forecasts err, got too "
             "few; pass more rows or lower horizon, or set level=None."
         )
-    factors = np.array([calibration.factors.get(name, 1.0) for name in ahead.names])
     newer = None
     if state.settings.intervals == "adaptive" and joined.is_new.any():
-        newer = _newer_scores(fitted, joined, beside)
+        newer = _newer_scores(fitted, joined, beside, calibration)
     made, n_steps = ahead.forecasts, ahead.forecasts.mean.shape[1]
+    weights = calibration.weights(ahead.names, ahead.positions, n_steps)
     low, high = made.mean, made.mean
     bounds = {}
     for level in sorted(levels):
-        found = _quantiles(calibration, level, newer, factors)
+        if newer is None:
+            found = calibration.quantiles(level)
+        else:
+            found = calibration.adapted_quantiles(level, newer)
         down, up = (beyond_horizon(quantiles, n_steps) for quantiles in found)
-        low = np.minimum(low, made.mean + down * factors[:, None] * made.below)
-        low = np.maximum(low, state.loss.low)
-        high = np.maximum(high, made.mean + up * factors[:, None] * made.above)
-        bounds[level] = low, high
+        low = np.minimum(low, made.mean + down * weights * made.below)
+        high = np.maximum(high, made.mean + up * weights * made.above)
+        bounds[level] = np.maximum(low, state.loss.low), high
     return bounds
 
 
-def _quantiles(
-    calibration: Calibration, level: float, newer: np.ndarray | None, factors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    if newer is None:
-        return calibration.quantiles(level)
-    return calibration.adapted_quantiles(level, newer, factors)
-
-
-def _newer_scores(fitted: Fitted, joined: Joined, beside: Beside) -> np.ndarray:
-    """Scores (T, S, H) of earlier forecasts of each new row, NaN where there is none."""
-    panel = joined.panel
+def _newer_scores(
+    fitted: Fitted, joined: Joined, beside: Beside, calibration: Calibration
+) -> np.ndarray:
+    """Scores (T, S, H) of what was forecast of the newest rows, NaN where nothing was."""
+    panel, horizon = joined.panel, fitted.state.horizon
     block = fitted.build(panel, beside)
-    encoded = fitted.state.encoder.encode(block)
-    ahead = rows_ahead(block, fitted.state.horizon)
-    ahead[~joined.is_new[ahead]] = -1
+    ahead = rows_ahead(block, horizon)
+    place = np.arange(panel.n) - (panel.bounds[1:] - MOST_NEWER)[panel.codes]  # from the end
+    ahead[~joined.is_new[ahead] | (place[ahead] < 0)] = -1
     rows = np.flatnonzero((ahead >= 0).any(axis=1))
-    first_new = np.array([np.argmax(part) for part in np.split(joined.is_new, panel.bounds[1:-1])])
-    n_new = panel.lengths - first_new
-    out = np.full((int(n_new.max()), panel.n_series, fitted.state.horizon), np.nan)
+    out = np.full((MOST_NEWER, panel.n_series, horizon), np.nan)
     if not len(rows):
-        return out
+        return out[:0]
     ahead = ahead[rows]
+    encoded = fitted.state.encoder.encode(block)
     scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
-    found = np.argwhere(ahead >= 0)
-    target, step = ahead[tuple(found.T)], found[:, 1]
-    series = panel.codes[target]
-    out[target - (panel.bounds[:-1] + first_new)[series], series, step] = scores[tuple(found.T)]
-    return out
+    names = [panel.names[s] for s in panel.codes[rows]]
+    scores /= calibration.weights(names, block.positions[rows], horizon)
+    where = np.nonzero(ahead >= 0)
+    target = ahead[where]
+    out[place[target], panel.codes[target], where[1]] = scores[where]
+    return out[int(place[target].min()) :]
 
 
 def forecast_every_row(fitted: Fitted, joined: Joined, beside: Beside) -> np.ndarray:

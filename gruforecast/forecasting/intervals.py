@@ -3,12 +3,13 @@
 Errors on rows that did not train are measured in units of the spread that the network gives each
 forecast (the scale of the series for losses that know no spread), step by step. Bounds are the
 forecast plus quantiles of these scores times its spread, so they are in the units of the series
-and those of a higher level enclose those of a lower one.
+and those of a higher level enclose those of a lower one. Some series, and some phases of a season,
+err more than others: that is taken out of the scores and put back into the bounds.
 """
 
 from __future__ import annotations
 
-import bisect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,11 @@ import numpy as np
 from gruforecast.training.losses import Loss
 
 MOST_SCORES = 2000  # of a step that are kept; of more, that many order statistics
-ADAPTATION = 0.02  # how far a miss moves the level of an adaptive bound
-SHRINKAGE = 20.0  # scores at which a series' own size of errors counts as much as that of all
+ADAPTATION = 0.01  # how far a miss moves the level of an adaptive bound
+EXTENSION = 5.0  # how fast a bound grows beyond the largest score when misses go on
+SHRINKAGE = 20.0  # rows at which the errors of a group count as much as those of all
 COVERAGE_LEVELS = (80.0, 95.0)
+TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -58,109 +61,158 @@ class Forecasts:
 class Calibration:
     """Scores of forecasts that training knew nothing of."""
 
-    scores: tuple[np.ndarray, ...]  # (H,) of each step, sorted
+    scores: np.ndarray  # (H, M) of each step, sorted, then NaN
+    counts: np.ndarray  # (H,) of scores
     size: np.ndarray  # (H,) mean absolute score
     pooled: np.ndarray  # scores of all steps in units of their size, sorted
-    factors: dict[Any, float]  # size of a series' scores beside those of all
+    of_series: dict[Any, float]  # size of its scores beside those of all
+    of_phases: np.ndarray  # (season,) the same for the phases of a season that are foretold
+    of_origins: np.ndarray  # (season,) and for those from which it is foretold
     coverage: dict[float, float]  # of bands from the older half of the rows, on the newer half
 
     @classmethod
-    def learn(cls, scores: np.ndarray, codes: np.ndarray, names: list[Any]) -> Calibration | None:
-        """From scores (n, H) of rows in the order of time, and the series of each (n,)."""
+    def learn(
+        cls,
+        scores: np.ndarray,
+        codes: np.ndarray,
+        positions: np.ndarray,
+        names: list[Any],
+        season: int | None,
+    ) -> Calibration | None:
+        """From scores (n, H) of rows in the order of time, their series and positions (n,)."""
         if np.isnan(scores).all(axis=0).any():
             return None
-        calibration = cls._learn(scores, codes, names)
-        is_newer = np.zeros(len(scores), bool)
+        found = cls._learn(scores, codes, positions, names, season)
+        newer = np.zeros(len(scores), bool)
         for s in np.unique(codes):
             rows = np.flatnonzero(codes == s)
-            is_newer[rows[len(rows) // 2 :]] = True
-        older, newer = scores[~is_newer], scores[is_newer]
-        if len(older) and not np.isnan(older).all(axis=0).any() and not np.isnan(newer).all():
-            half = cls._learn(older, codes[~is_newer], names)
-            factors = np.array([half.factors.get(name, 1.0) for name in names])
-            scaled = newer / factors[codes[is_newer], None]
-            for level in COVERAGE_LEVELS:
+            newer[rows[len(rows) // 2 :]] = True
+        older = ~newer
+        if older.any() and not np.isnan(scores[older]).all(axis=0).any():
+            half = cls._learn(scores[older], codes[older], positions[older], names, season)
+            own = [names[s] for s in codes[newer]]
+            scaled = scores[newer] / half.weights(own, positions[newer], scores.shape[1])
+            known = ~np.isnan(scaled)
+            for level in COVERAGE_LEVELS if known.any() else ():
                 low, high = half.quantiles(level)
-                inside = ((scaled >= low) & (scaled <= high))[~np.isnan(scaled)]
-                calibration.coverage[level] = float(inside.mean())
-        return calibration
+                inside = (scaled >= low) & (scaled <= high)
+                found.coverage[level] = float(inside[known].mean())
+        return found
 
     @classmethod
-    def _learn(cls, scores: np.ndarray, codes: np.ndarray, names: list[Any]) -> Calibration:
-        absolute = np.abs(scores)
-        of_rows, counts = np.nansum(absolute, axis=1), (~np.isnan(scores)).sum(axis=1)
-        overall = max(of_rows.sum() / counts.sum(), np.finfo(float).tiny)
-        totals = np.bincount(codes, of_rows, minlength=len(names))
-        n_steps = scores.shape[1]  # errors of one row are not independent
-        weights = np.bincount(codes, counts, minlength=len(names)) / n_steps
-        factors = (totals / n_steps + SHRINKAGE * overall) / (weights + SHRINKAGE) / overall
-        if len(names) == 1:
-            factors = np.ones(1)
-        scaled = scores / factors[codes, None]
-        size = np.maximum(np.nanmean(np.abs(scaled), axis=0), np.finfo(float).tiny)
-        relative = (scaled / size)[~np.isnan(scaled)]
+    def _learn(
+        cls,
+        scores: np.ndarray,
+        codes: np.ndarray,
+        positions: np.ndarray,
+        names: list[Any],
+        season: int | None,
+    ) -> Calibration:
+        n_steps = scores.shape[1]
+        of_series = np.ones(len(names))
+        if len(names) > 1:
+            groups = np.broadcast_to(codes[:, None], scores.shape)
+            of_series = _relative_sizes(scores, groups, len(names))
+        scaled = scores / of_series[codes, None]
+        n_phases = season or 1
+        phases = _phases(positions, n_steps, n_phases)
+        origins = np.broadcast_to(positions[:, None] % n_phases, scores.shape)
+        of_phases = _relative_sizes(scaled, phases, n_phases)
+        scaled = scaled / of_phases[phases]
+        of_origins = _relative_sizes(scaled, origins, n_phases)
+        scaled = scaled / of_origins[origins]
+        size = np.maximum(np.nanmean(np.abs(scaled), axis=0), TINY)
+        columns = [_thinned(column[~np.isnan(column)]) for column in scaled.T]
+        counts = np.array([len(column) for column in columns])
+        table = np.full((n_steps, counts.max()), np.nan)
+        for row, column in zip(table, columns, strict=True):
+            row[: len(column)] = column
         return cls(
-            scores=tuple(_thinned(column[~np.isnan(column)]) for column in scaled.T),
+            scores=table,
+            counts=counts,
             size=size,
-            pooled=_thinned(relative),
-            factors=dict(zip(names, factors.tolist(), strict=True)),
+            pooled=_thinned((scaled / size)[~np.isnan(scaled)]),
+            of_series=dict(zip(names, of_series.tolist(), strict=True)),
+            of_phases=of_phases,
+            of_origins=of_origins,
             coverage={},
         )
 
+    def weights(self, names: list[Any], positions: np.ndarray, n_steps: int) -> np.ndarray:
+        """What scores after rows of these series at these positions are divided by (n, steps)."""
+        of_series = np.array([self.of_series.get(name, 1.0) for name in names])
+        season = len(self.of_phases)
+        of_phases = self.of_phases[_phases(positions, n_steps, season)]
+        of_rows = of_series * self.of_origins[positions % season]
+        return np.asarray(of_rows[:, None] * of_phases)
+
     def quantiles(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Scores (H,) between which a share of ``level`` percent lies, at most 0 and at least 0."""
-        share = np.full(len(self.scores), (1 - level / 100) / 2)
-        return self._below(self.scores, share), self._above(self.scores, share)
+        share = np.full(len(self.counts), (1 - level / 100) / 2)
+        return self._tail(share, -1), self._tail(share, 1)
 
-    def adapted_quantiles(
-        self, level: float, newer: np.ndarray, factors: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The same after the scores (T, S, H) of newer rows in the order of time.
+    def adapted_quantiles(self, level: float, newer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same (S, H) after the scores (T, S, H) of newer rows in the order of time.
 
-        Each miss makes the bound wider, and each hit a little tighter, so that in the long run
-        the share of misses is right whatever the series does. Factors (S,) are of the series.
+        Adaptive conformal inference: misses make the share beyond a bound smaller, and hits a
+        little larger, so that in the long run misses are as frequent as they should be. Errors
+        within a season go together: there is one step per season, as long as so many are.
         """
         target = (1 - level / 100) / 2
-        pools = [column.tolist() for column in self.scores]
-        low_share = np.full(len(pools), target)
-        high_share = np.full(len(pools), target)
-        for scores in newer / factors[:, None]:
-            known = ~np.isnan(scores)
-            low, high = self._below(pools, low_share), self._above(pools, high_share)
-            seen = known.any(axis=0)
-            count = np.maximum(known.sum(axis=0), 1)
-            missed_low = (known & (scores < low)).sum(axis=0) / count
-            missed_high = (known & (scores > high)).sum(axis=0) / count
-            low_share += np.where(seen, ADAPTATION * (target - missed_low), 0.0)
-            high_share += np.where(seen, ADAPTATION * (target - missed_high), 0.0)
-            for h in np.flatnonzero(seen):
-                for score in scores[known[:, h], h]:
-                    bisect.insort(pools[h], float(score))
-        return self._below(pools, low_share), self._above(pools, high_share)
+        low_share = np.full(newer.shape[1:], target)
+        high_share = low_share.copy()
+        season = len(self.of_phases)
+        rate = ADAPTATION * np.sqrt(season)
+        for scores in _blocks(newer, season):
+            seen = ~np.isnan(scores)
+            count = np.maximum(seen.sum(axis=0), 1)
+            low_misses = (scores < self._tail(low_share, -1)).sum(axis=0) / count
+            high_misses = (scores > self._tail(high_share, 1)).sum(axis=0) / count
+            rates = np.where(seen.any(axis=0), rate, 0.0)
+            low_share += rates * (target - low_misses)
+            high_share += rates * (target - high_misses)
+        return self._tail(low_share, -1), self._tail(high_share, 1)
 
-    def _above(self, pools: Any, share: np.ndarray) -> np.ndarray:
-        """The score (H,) that a share of each pool exceeds, counting one score to come."""
-        return np.asarray(np.maximum(0.0, self._tail(pools, share, 1)))
+    def _tail(self, share: np.ndarray, side: int) -> np.ndarray:
+        """The score that a share (..., H) of each step's lies beyond, counting one to come.
 
-    def _below(self, pools: Any, share: np.ndarray) -> np.ndarray:
-        return np.asarray(np.minimum(0.0, self._tail(pools, share, -1)))
-
-    def _tail(self, pools: Any, share: np.ndarray, side: int) -> np.ndarray:
-        """Where a pool holds too few scores for so small a share, those of all steps help."""
-        out = np.empty(len(pools))
-        for h, pool in enumerate(pools):
-            out[h] = _order_statistic(pool, share[h], side)
-            if share[h] * (len(pool) + 1) < 1:
-                helped = self.size[h] * _order_statistic(self.pooled, share[h], side)
-                out[h] = side * max(side * out[h], side * helped)
-        return out
+        Where a step has too few scores for so small a share, those of all steps help.
+        """
+        n = self.counts
+        beyond = np.clip(np.floor(share * (n + 1)), 1, n).astype(np.int64)
+        at = n - beyond if side > 0 else beyond - 1
+        out = self.scores[np.arange(len(n)), at]
+        m = len(self.pooled)
+        beyond = np.clip(np.floor(share * (m + 1)), 1, m).astype(np.int64)
+        helped = self.size * self.pooled[m - beyond if side > 0 else beyond - 1]
+        is_few = share * (n + 1) < 1
+        out = np.where(is_few, side * np.maximum(side * out, side * helped), out)
+        out = out * np.exp(EXTENSION * np.maximum(0.0, -share))
+        return np.asarray(side * np.maximum(0.0, side * out))
 
 
-def _order_statistic(scores: Any, share: float, side: int) -> float:
-    """The sorted score that at most a share lies beyond; the extreme one if that is too few."""
-    n = len(scores)
-    beyond = min(max(int(np.floor(share * (n + 1))), 1), n)
-    return float(scores[n - beyond] if side > 0 else scores[beyond - 1])
+def _phases(positions: np.ndarray, n_steps: int, season: int) -> np.ndarray:
+    """Where in the season the steps after some positions (n,) lie: (n, steps)."""
+    return np.asarray((positions[:, None] + np.arange(1, n_steps + 1)) % season)
+
+
+def _blocks(scores: np.ndarray, n_rows: int) -> Iterator[np.ndarray]:
+    """Scores (T, S, H) in blocks of so many rows, the first of which may have fewer."""
+    for end in range((len(scores) - 1) % n_rows + 1, len(scores) + 1, n_rows):
+        yield scores[max(0, end - n_rows) : end]
+
+
+def _relative_sizes(scores: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
+    """Mean absolute score of each group beside that of all (n_groups,), shrunk towards 1.
+
+    Scores after one row go together: they count as one.
+    """
+    known = ~np.isnan(scores)
+    sizes = np.abs(scores[known])
+    overall = max(float(sizes.mean()), TINY)
+    totals = np.bincount(groups[known], sizes, minlength=n_groups) / scores.shape[1]
+    counts = np.bincount(groups[known], minlength=n_groups) / scores.shape[1]
+    return np.asarray((totals / overall + SHRINKAGE) / (counts + SHRINKAGE))
 
 
 def _thinned(scores: np.ndarray) -> np.ndarray:
@@ -173,11 +225,12 @@ def _thinned(scores: np.ndarray) -> np.ndarray:
 
 
 def beyond_horizon(quantiles: np.ndarray, n_steps: int) -> np.ndarray:
-    """Quantiles (H,) continued to ``n_steps``: errors of each recursion add like independent ones.
+    """Quantiles (..., H) continued to ``n_steps``: errors of recursions add like independent ones.
 
     That is exact for a random walk, and on the safe side where a series returns to its mean.
     """
-    horizon = len(quantiles)
+    horizon = quantiles.shape[-1]
     rounds, step = np.divmod(np.arange(n_steps), horizon)
-    added = np.sqrt(rounds) * np.abs(quantiles[-1])
-    return np.asarray(np.sign(quantiles[step]) * np.hypot(quantiles[step], added))
+    added = np.sqrt(rounds) * np.abs(quantiles[..., -1:])
+    known = quantiles[..., step]
+    return np.asarray(np.sign(known) * np.hypot(known, added))

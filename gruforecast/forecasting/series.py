@@ -50,7 +50,7 @@ class SeriesForecaster(RowForecaster):
     calendar_encoding: str = "cyclic"
     series_embedding_size: int | None = None
     handle_unknown: str = "error"
-    intervals: str = "conformal"
+    intervals: str = "adaptive"
 
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
         "horizon": _COUNT,

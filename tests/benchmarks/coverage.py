@@ -58,7 +58,9 @@ def main():
     parser.add_argument("--only", choices=DATA, nargs="*", default=list(DATA))
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
-    print("data          intervals   loss            seed   80 %   95 %  winkler 80    mae  seconds")
+    print(
+        "data          intervals   loss            seed   80 %   95 %  winkler 80    mae  seconds"
+    )
     for name in arguments.only:
         try:
             series, horizon, initial, choices = DATA[name](arguments.data)
