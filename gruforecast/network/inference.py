@@ -2,7 +2,9 @@
 
 Windows are taken in the order of their start, in stretches of the series whose rows pass the
 first product together; then in shards of a fixed number of windows, so that a window's result
-has the same bits whatever windows it comes with. N windows, T steps, F features, H hidden.
+has the same bits whatever windows it comes with. Windows that are normalised one by one share no
+rows: a stretch holds those of one shard, window after window. N windows, T steps, F features,
+H hidden.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network.embedding import embed
 from gruforecast.network.parameters import NetworkWeights
 from gruforecast.network.specification import Specification
-from gruforecast.network.windows import Windows
+from gruforecast.network.windows import Windows, load_windows
 from gruforecast.network.workspace import Shard, Workspace
 
 SHARD_SIZE = 4 * ROW_TILE
@@ -29,7 +31,7 @@ STRETCH_ROWS = 1024  # at least, and at least four times a window: neighbours sh
 class Stretch(NamedTuple):
     """Rows of the series that are projected together, and the windows that read them."""
 
-    rows: np.ndarray  # numbers of the rows in the series
+    rows: np.ndarray | None  # numbers of the rows in the series; None: each window has its own
     members: np.ndarray  # positions of the windows in the order of the caller
     starts: np.ndarray  # where each of them starts within rows
 
@@ -52,7 +54,7 @@ def run(
     what: str = "outputs",
 ) -> None:
     """Fill out (N, .) with "outputs" of the head, the "last" state or "every" state (N, T, .)."""
-    stretches = list(_stretches(windows))
+    stretches = list(_stretches(windows) if windows.factors is None else _own_stretches(windows))
     workspaces: dict[tuple[int, int], Workspace] = {}
 
     def task(number: int, worker: int) -> None:
@@ -103,12 +105,32 @@ def _stretches(windows: Windows) -> Iterator[Stretch]:
         begin = end
 
 
+def _own_stretches(windows: Windows) -> Iterator[Stretch]:
+    """One for each shard, in which every window has all its steps."""
+    for begin in range(0, len(windows), SHARD_SIZE):
+        members = np.arange(begin, min(begin + SHARD_SIZE, len(windows)))
+        first = windows.n_steps - windows.lengths[members]
+        yield Stretch(None, members, np.arange(len(members)) * windows.n_steps + first)
+
+
+def _read(windows: Windows, stretch: Stretch) -> np.ndarray:
+    """The rows of a stretch (rows, F), and zeros up to the tile of a matrix product."""
+    n_features, dtype = windows.n_features, windows.series.dtype
+    if stretch.rows is not None:
+        x = np.zeros((_rounded(len(stretch.rows)), n_features), dtype)
+        x[: len(stretch.rows)] = windows.series[stretch.rows]
+        return x
+    n = len(stretch.members)
+    steps = np.zeros((_rounded(n), windows.n_steps, n_features), dtype)
+    load_windows(windows, stretch.members, steps[:n].swapaxes(0, 1))
+    return steps.reshape(-1, n_features)
+
+
 def _project(
     spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
 ) -> list[np.ndarray]:
     """What the first layer reads of each row of the stretch (G, rows, H), for each direction."""
-    x = np.zeros((_rounded(len(stretch.rows)), spec.n_features), spec.numpy_dtype)
-    x[: len(stretch.rows)] = windows.series[stretch.rows]
+    x = _read(windows, stretch)
     if spec.embeddings:  # rows are the steps of one long window
         rows, x = x, np.empty((len(x), spec.input_size), spec.numpy_dtype)
         embed(rows[:, None], np.zeros(1, np.int64), weights.embeddings, x[:, None])

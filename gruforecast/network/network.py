@@ -120,6 +120,11 @@ class Network:
                 f"windows: expected a series of {spec.dtype}, got {windows.series.dtype}; "
                 f"pass dtype={spec.dtype!r} to Windows."
             )
+        if windows.factors is not None and spec.n_numeric == 0:
+            raise ValueError(
+                f"windows: expected a numeric first column to normalise, got category numbers in "
+                f"all {spec.n_features} columns; pass no offsets and factors to Windows."
+            )
         check_categories(windows.series, spec.embeddings)
         check_future(windows, spec)
         if windows.initial_state is not None:

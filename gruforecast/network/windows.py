@@ -36,6 +36,11 @@ class Windows:
         What is known of steps ahead, finite in every row; shared as ``series`` is.
     future_starts : array of int (N,), optional
         First row of ``future`` that each window reads; the network says how many it reads.
+    offsets, factors : array (N,), optional
+        Windows that are normalised one by one: window i reads ``(value - offsets[i]) * factors[i]``
+        in place of each value of the first column, computed in ``dtype``; the other columns, masked
+        steps and the series itself stay as they are. Factors are positive. Targets are the
+        caller's: whoever wants them relative to the window normalises them alike.
 
     Examples
     --------
@@ -45,6 +50,11 @@ class Windows:
     >>> windows = Windows(series, starts=[0, 3, 6], n_steps=4)
     >>> len(windows), windows.n_features
     (3, 1)
+
+    Windows relative to their newest value:
+
+    >>> newest = series[[3, 6, 9], 0]
+    >>> relative = Windows(series, [0, 3, 6], 4, offsets=newest, factors=np.ones(3))
     """
 
     def __init__(
@@ -59,6 +69,8 @@ class Windows:
         row_numbers: np.ndarray | None = None,
         future: Any = None,
         future_starts: Any = None,
+        offsets: Any = None,
+        factors: Any = None,
     ) -> None:
         dtype = check_precision(dtype)
         self.series = check_array("series", series, shape=("rows", "n_features"), dtype=dtype)
@@ -78,17 +90,19 @@ class Windows:
                 "initial_state", initial_state, shape=shape, dtype=dtype
             ).copy()
         self.future = self.future_starts = None
-        if (future is None) != (future_starts is None):
-            given, other = ("future", "future_starts")[:: 1 if future_starts is None else -1]
-            raise ValueError(
-                f"{other}: expected an array beside {given}, got None; pass both or neither."
-            )
+        _check_both(future=future, future_starts=future_starts)
         if future is not None:
             self.future = check_array(
                 "future", future, shape=("rows", "n_future_features"), dtype=dtype
             )
             self.future_starts = _own_indices("future_starts", future_starts)
             _check_future_starts(self.future_starts, len(self.starts), len(self.future))
+        self.offsets = self.factors = None
+        _check_both(offsets=offsets, factors=factors)
+        if offsets is not None:
+            self.offsets = _own_numbers("offsets", offsets, len(self.starts), dtype)
+            self.factors = _own_numbers("factors", factors, len(self.starts), dtype)
+            _check_factors(self.factors, factors)
 
     @classmethod
     def from_array(
@@ -120,9 +134,10 @@ class Windows:
         ahead = ""
         if self.future is not None:
             ahead = "future of {} rows x {} features, ".format(*self.future.shape)
+        normalised = "" if self.factors is None else "normalised one by one, "
         return (
             f"Windows({len(self)} of up to {self.n_steps} steps, series of {rows} rows x "
-            f"{columns} features, {ahead}{self.series.dtype})"
+            f"{columns} features, {ahead}{normalised}{self.series.dtype})"
         )
 
     def __len__(self) -> int:
@@ -171,6 +186,26 @@ def _check_future_starts(starts: np.ndarray, n_windows: int, rows: int) -> None:
         )
 
 
+def _check_both(**parts: Any) -> None:
+    """Two arrays that come together or not at all."""
+    missing = [name for name, value in parts.items() if value is None]
+    if len(missing) == 1:
+        given = next(name for name in parts if name not in missing)
+        raise ValueError(
+            f"{missing[0]}: expected an array beside {given}, got None; pass both or neither."
+        )
+
+
+def _check_factors(factors: np.ndarray, given: Any) -> None:
+    bad = factors <= 0
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise ValueError(
+            f"factors: expected numbers that are positive in {factors.dtype}, got "
+            f"{np.asarray(given)[at]} for window {at}; pass one over a scale."
+        )
+
+
 def _check_count(name: str, values: np.ndarray, n_windows: int) -> None:
     if values.shape != (n_windows,):
         raise ValueError(
@@ -189,6 +224,14 @@ def _own_indices(name: str, value: Any) -> np.ndarray:
     if array.size and array.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{name}: expected row numbers, got {array.max()}; correct it.")
     array = check_array(name, array, shape=("n_windows",), dtype=np.int64, finite=False).copy()
+    array.flags.writeable = False
+    return array
+
+
+def _own_numbers(name: str, value: Any, n_windows: int, dtype: str) -> np.ndarray:
+    """A copy that the caller cannot change: one finite number per window."""
+    array = check_array(name, value, shape=("n_windows",), dtype=dtype).copy()
+    _check_count(name, array, n_windows)
     array.flags.writeable = False
     return array
 
@@ -215,3 +258,24 @@ def gather(series, base, first, out):
                 row = base[i] + t
                 for j in range(out.shape[2]):
                     out[t, i, j] = series[row, j]
+
+
+@brief_kernel
+def _shift_and_scale(first, offsets, factors, out):
+    """First column of out (T, N, F) <- (value - offset) * factor of the window, unless masked."""
+    for t in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            if t >= first[i]:
+                out[t, i, 0] = (out[t, i, 0] - offsets[i]) * factors[i]
+
+
+def load_windows(
+    windows: Windows, members: np.ndarray, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What some windows read: out (T, N, F); their (base, first) as ``gather`` takes them."""
+    first = windows.n_steps - windows.lengths[members]
+    base = windows.starts[members] - first
+    gather(windows.series, base, first, out)
+    if windows.offsets is not None and windows.factors is not None:
+        _shift_and_scale(first, windows.offsets[members], windows.factors[members], out)
+    return base, first

@@ -14,7 +14,7 @@ from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Windows
 from gruforecast.network.parameters import refresh_transposes
-from gruforecast.network.windows import gather
+from gruforecast.network.windows import load_windows
 from gruforecast.network.workspace import Shard, Workspace
 from gruforecast.training.dataset import Dataset, total_weight
 from gruforecast.training.losses import Loss, as_loss
@@ -110,9 +110,7 @@ def load_shard(
     key: tuple[int, ...] | None,
 ) -> Shard:
     """Gather the windows of a shard into its workspace."""
-    first = windows.n_steps - windows.lengths[members]
-    base = windows.starts[members] - first
-    gather(windows.series, base, first, workspace.rows)
+    base, first = load_windows(windows, members, workspace.rows)
     if workspace.future is not None:
         workspace.future.load(windows, members)
     state = windows.initial_state
@@ -165,7 +163,8 @@ def loss_and_gradients(
     """The loss of all windows at once, without penalties, and its gradients.
 
     For checks and for looking into a network: the inputs' gradients are an array of windows,
-    which training never makes; rows known in the future have none. ``key`` turns dropout on and
+    which training never makes, and those of what the network reads: of normalised values where
+    windows are normalised. Rows known in the future have none. ``key`` turns dropout on and
     chooses its masks.
     """
     loss = as_loss(loss)

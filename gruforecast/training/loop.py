@@ -232,8 +232,12 @@ class _Run:
         names = self.data.windows.row_numbers
         name = row if names is None else names[row]
         where = f"row {name}" if name >= 0 else "a row kept from before"
+        factors, scaled = self.data.windows.factors, ""
+        if factors is not None:
+            at = int(np.argmax(factors))
+            scaled = f", largest factor {factors[at]:.3g} of window {at}"
         raise _NotFinite(
             f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
             f"(norm of the last finite gradient {self.norm:.3g}, largest input "
-            f"{series[row, column]:.3g} in {where}, feature {column})"
+            f"{series[row, column]:.3g} in {where}, feature {column}{scaled})"
         )
