@@ -96,6 +96,11 @@ class Block:
         gaps[self.panel.bounds[:-1]] = 0
         return np.asarray(np.maximum(gaps, 0))
 
+    def window_lengths(self, lookback: int) -> np.ndarray:
+        """Rows of the window that ends in each row (n,)."""
+        begin = self.panel.bounds[:-1][self.panel.codes]
+        return np.asarray(np.minimum(np.arange(self.panel.n) + 1 - begin, lookback))
+
     def carried(self) -> tuple[np.ndarray, np.ndarray]:
         """The newest value up to each row (n,), NaN before the first, and its age in steps."""
         values = self.panel.values

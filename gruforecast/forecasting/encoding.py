@@ -14,60 +14,8 @@ import numpy as np
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.calendar import calendar_features
 from gruforecast.forecasting.covariates import ColumnsEncoder
+from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
 from gruforecast.network import Windows
-
-
-@dataclass(frozen=True)
-class SeriesScaling:
-    """Center and scale of each training series by name."""
-
-    scales: dict[Any, tuple[float, float]]
-    low: float  # the least value of a target; with one, values are measured in their mean
-    is_on: bool
-
-    @classmethod
-    def fit(cls, block: Block, used: np.ndarray, low: float, *, scale: bool) -> SeriesScaling:
-        """Learn from the rows that are used (n,)."""
-        empty = cls({}, low, scale)
-        center, width = empty.measure(np.where(used, block.panel.values, np.nan), block.panel)
-        pairs = zip(center.tolist(), width.tolist(), strict=True)
-        return cls(dict(zip(block.panel.names, pairs, strict=True)), low, scale)
-
-    def of_rows(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Center and scale of every row (n,); series that training did not see have their own."""
-        panel = block.panel
-        center, scale = self.measure(panel.values, panel)
-        for s, name in enumerate(panel.names):
-            if name in self.scales:
-                center[s], scale[s] = self.scales[name]
-        return center[panel.codes], scale[panel.codes]
-
-    def measure(self, values: np.ndarray, panel: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of each series (S,), or a floor and the mean above it."""
-        if not self.is_on:
-            return np.zeros(panel.n_series), np.ones(panel.n_series)
-        codes, known = panel.codes, ~np.isnan(values)
-        count = np.maximum(np.bincount(codes[known], minlength=panel.n_series), 1)
-
-        def mean(numbers: np.ndarray) -> np.ndarray:
-            return np.bincount(codes[known], numbers[known], minlength=panel.n_series) / count
-
-        with np.errstate(over="ignore", invalid="ignore"):
-            center = mean(values)
-            spread = np.sqrt(mean((values - center[codes]) ** 2))
-        if not np.isfinite(spread).all():
-            at = int(np.argmin(np.isfinite(spread)))
-            name = panel.names[at]
-            raise ValueError(
-                f"series: expected numbers whose spread is finite, got up to "
-                f"{np.nanmax(np.abs(values[codes == at])):.3g}"
-                f"{'' if name is None else f' in series {name!r}'}; scale or correct it."
-            )
-        if np.isfinite(self.low):
-            above = np.where(center > self.low, center - self.low, 1.0)
-            return np.full(panel.n_series, self.low), above
-        is_flat = spread <= 10 * np.finfo(np.float64).eps * np.abs(center)
-        return center, np.where(is_flat, 1.0, spread)
 
 
 @dataclass(frozen=True)
@@ -79,8 +27,9 @@ class Encoded:
     lengths: np.ndarray  # (n,)
     future: np.ndarray | None  # (K, C) what is known of stamps to come
     future_starts: np.ndarray | None  # (n,) the stamp after each row
-    center: np.ndarray  # (n,) of its series
-    scale: np.ndarray  # (n,)
+    center: np.ndarray  # (n,) what is subtracted from what follows a row
+    scale: np.ndarray  # (n,) and what that is divided by
+    levels: tuple[np.ndarray, np.ndarray] | None  # (n,) the same for each window, in scaled units
     dtype: str
 
     def windows(self, numbers: np.ndarray, n_steps: int) -> Windows:
@@ -88,6 +37,9 @@ class Encoded:
         known = {}
         if self.future is not None and self.future_starts is not None:
             known = {"future": self.future, "future_starts": self.future_starts[numbers]}
+        if self.levels is not None:
+            level, spread = self.levels
+            known |= {"offsets": level[numbers], "factors": 1.0 / spread[numbers]}
         return Windows(
             self.rows, self.starts[numbers], n_steps, lengths=self.lengths[numbers],
             dtype=self.dtype, **known,
@@ -99,6 +51,7 @@ class SeriesEncoder:
     """What is learnt from training rows about how to read rows."""
 
     scaling: SeriesScaling
+    window_scaling: WindowScaling | None
     has_age: bool  # of values that are carried forward
     has_gap: bool  # number of stamps left out before a row
     past: ColumnsEncoder | None
@@ -125,8 +78,14 @@ class SeriesEncoder:
         if block.static is not None:
             static = ColumnsEncoder.fit("static", block.static, settings)
         size = settings.series_embedding_size
+        scaling = SeriesScaling.fit(block, used, low, scale=settings.normalize != "none")
+        of_windows = None
+        if settings.normalize in ("last", "window"):
+            scaled = scaling.apply(block)
+            of_windows = WindowScaling.fit(scaled, block, used, lookback, settings.normalize)
         return cls(
-            scaling=SeriesScaling.fit(block, used, low, scale=settings.normalize != "none"),
+            scaling=scaling,
+            window_scaling=of_windows,
             has_age=bool(mask and np.isnan(panel.values[used]).any()),
             has_gap=bool(mask and block.gaps()[used].any()),
             past=past,
@@ -148,9 +107,13 @@ class SeriesEncoder:
         """Rows and windows of a block."""
         panel = block.panel
         center, scale = self.scaling.of_rows(block)
-        values, age = block.carried()
-        columns = [np.nan_to_num((values - center) / scale)[:, None]]
+        values, age = self.scaling.apply(block), block.carried()[1]
+        columns = [values[:, None]]
         self._check_size(columns[0], panel.values)
+        levels = None
+        if self.window_scaling is not None:
+            levels = level, spread = self.window_scaling.of_rows(values, block, self.lookback)
+            center, scale = center + scale * level, scale * spread
         if self.has_age:
             columns.append((age / (1 + age))[:, None])
         if self.has_gap:
@@ -167,17 +130,16 @@ class SeriesEncoder:
         if self.embedded:
             numbers = np.array([self.embedded.get(name, -1) for name in panel.names])
             columns.append(numbers[panel.codes][:, None])
-        begin = panel.bounds[:-1][panel.codes]
-        ends = np.arange(panel.n) + 1
-        lengths = np.minimum(ends - begin, self.lookback)
+        lengths = block.window_lengths(self.lookback)
         return Encoded(
             rows=np.concatenate(columns, axis=1, dtype=self.dtype),
-            starts=ends - lengths,
+            starts=np.arange(panel.n) + 1 - lengths,
             lengths=lengths,
             future=None if future is None else future.astype(self.dtype),
             future_starts=None if future is None else block.at + 1,
             center=center,
             scale=scale,
+            levels=levels,
             dtype=self.dtype,
         )
 

@@ -16,6 +16,7 @@ from gruforecast.forecasting.encoding import Encoded, SeriesEncoder, rows_ahead,
 from gruforecast.forecasting.intervals import Calibration, Forecasts
 from gruforecast.forecasting.lookups import of_training
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.scaling import choose_normalize
 from gruforecast.forecasting.skill import make_contest, naive_error
 from gruforecast.forecasting.tails import Origin, Tail, keep_tails
 from gruforecast.network import Network, Specification
@@ -182,8 +183,13 @@ def make_course(panel: Panel, beside: Beside, cadence: Cadence, settings: Any) -
     )
     in_series = np.arange(panel.n) - panel.bounds[:-1][panel.codes]
     is_tail = in_series >= (panel.lengths - n_tail)[panel.codes]
-    ahead = rows_ahead(block, horizon)
-    return Course(block, settings, loss, horizon, lookback, season, ahead, is_tail)
+    course = Course(
+        block, settings, loss, horizon, lookback, season, rows_ahead(block, horizon), is_tail
+    )
+    settings.normalize = choose_normalize(
+        settings.normalize, block, course.targets(of_tail=False), loss
+    )
+    return course
 
 
 def plan_series(

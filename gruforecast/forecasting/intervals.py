@@ -20,6 +20,7 @@ from gruforecast.training.losses import Loss
 MOST_SCORES = 2000  # of a step that are kept; of more, that many order statistics
 ADAPTATION = 0.01  # how far a miss moves the level of an adaptive bound
 EXTENSION = 5.0  # how fast a bound grows beyond the largest score when misses go on
+LEAST_ROWS = 40  # of a series that bounds are learnt from, where there are as many
 SHRINKAGE = 20.0  # rows at which the errors of a group count as much as those of all
 COVERAGE_LEVELS = (80.0, 95.0)
 TINY = np.finfo(np.float64).tiny
@@ -79,15 +80,18 @@ class Calibration:
         names: list[Any],
         season: int | None,
     ) -> Calibration | None:
-        """From scores (n, H) of rows in the order of time, their series and positions (n,)."""
+        """From scores (n, H) of rows in the order of time, their series and positions (n,).
+
+        The newer half tells most of what is to come; the older one shows what bands are worth.
+        """
         if np.isnan(scores).all(axis=0).any():
             return None
-        found = cls._learn(scores, codes, positions, names, season)
-        newer = np.zeros(len(scores), bool)
-        for s in np.unique(codes):
-            rows = np.flatnonzero(codes == s)
-            newer[rows[len(rows) // 2 :]] = True
+        newer = _newest(codes, 0.5, 1)
         older = ~newer
+        latest = _newest(codes, 0.5, LEAST_ROWS)
+        if np.isnan(scores[latest]).all(axis=0).any():
+            latest[:] = True
+        found = cls._learn(scores[latest], codes[latest], positions[latest], names, season)
         if older.any() and not np.isnan(scores[older]).all(axis=0).any():
             half = cls._learn(scores[older], codes[older], positions[older], names, season)
             own = [names[s] for s in codes[newer]]
@@ -189,6 +193,16 @@ class Calibration:
         out = np.where(is_few, side * np.maximum(side * out, side * helped), out)
         out = out * np.exp(EXTENSION * np.maximum(0.0, -share))
         return np.asarray(side * np.maximum(0.0, side * out))
+
+
+def _newest(codes: np.ndarray, share: float, least: int) -> np.ndarray:
+    """Which rows (n,) belong to the newest share of their series, or to its ``least`` newest."""
+    out = np.zeros(len(codes), bool)
+    for s in np.unique(codes):
+        rows = np.flatnonzero(codes == s)
+        n_kept = max(len(rows) - int(len(rows) * share), least)
+        out[rows[-n_kept:]] = True
+    return out
 
 
 def _phases(positions: np.ndarray, n_steps: int, season: int) -> np.ndarray:

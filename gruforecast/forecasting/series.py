@@ -43,6 +43,7 @@ _COUNT = parameters.optional(partial(check_integer, low=1))
 class SeriesForecaster(RowForecaster):
     """A forecaster of rows that forecasts series, too."""
 
+    normalize: str = "auto"
     horizon: int | None = None
     season: int | None = None
     freq: Any = None
@@ -53,6 +54,7 @@ class SeriesForecaster(RowForecaster):
     intervals: str = "adaptive"
 
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
+        "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
         "horizon": _COUNT,
         "season": _COUNT,
         "freq": lambda name, value: value,
