@@ -13,7 +13,7 @@ from typing import Any
 
 __version__ = "0.1.0.dev0"
 
-_MODULES = {"metrics": "forecasting.metrics", "network": "network", "training": "training"}
+_MODULES = ("metrics", "network", "training")
 _NAMES = {
     "GRUClassifier": "estimators",
     "GRUEncoder": "estimators",
@@ -30,7 +30,7 @@ __all__ = ["__version__", *_MODULES, *_NAMES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import TypeVar
 
 Class = TypeVar("Class", bound=type)
@@ -95,3 +97,16 @@ def document(cls: Class) -> Class:
         text = cls.__doc__.replace("{parameters}", PARAMETERS)
         cls.__doc__ = text.replace("{attributes}", ATTRIBUTES)
     return cls
+
+
+def describe(**entries: str) -> Callable[[Class], Class]:
+    """Replace the entries of parameters that mean more to one estimator than to the others."""
+
+    def replace(cls: Class) -> Class:
+        for name, entry in entries.items():
+            pattern = rf"(?m)^    {name} : .*\n(?:        .*\n)*"
+            before, *after = re.split(pattern, cls.__doc__ or "", maxsplit=1)
+            cls.__doc__ = entry.join([before, *after])
+        return cls
+
+    return replace

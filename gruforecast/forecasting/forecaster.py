@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gruforecast.estimators.documentation import document
+from gruforecast.estimators.documentation import describe, document
 from gruforecast.forecasting.arguments import as_tables, refuse
 from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.series import SeriesForecaster
@@ -15,6 +15,34 @@ from gruforecast.forecasting.series import SeriesForecaster
 SERIES_ATTRIBUTES = ("skill_", "horizon_", "lookback_", "season_")
 
 
+LOOKBACK = """\
+    lookback : int, optional
+        Of rows with a y, None: every row is a window that is complete in itself, ``X (n, steps)``
+        of one feature or ``X (n, steps, F)``, oldest step first. A number: rows are consecutive
+        steps, and the window of a row is the row itself and up to ``lookback - 1`` rows before it.
+        Of series, None: two seasons or two horizons, whichever is longer, at least 16 rows and at
+        most a quarter of them.
+"""
+EARLY_STOPPING = """\
+    early_stopping : bool or "auto", default "auto"
+        Keep the chronological tail of each series for validation: no target in it trains, and no
+        scale is learnt from it (with a y, the rows before it whose targets may reach into it do
+        not train either). Stop when its loss no longer falls, and keep the best weights. "auto":
+        from 1000 rows that can train. Of series: without validation a second network is trained on
+        the rows before the tail, whose errors there give ``skill_`` and the bounds of forecasts.
+"""
+NORMALIZE = """\
+    normalize : {"auto", "standard", "last", "window", "none"}, default "auto"
+        "standard": centre and scale each feature, each column of a numeric y and each series with
+        mean and deviation of its training rows. Of series only: measure each window from its
+        newest value in units of its spread about it ("last"), or from its mean in units of its
+        deviation ("window"); "auto" is "standard" where the mean of all rows so far foretells the
+        series better than the newest value does, else "last". Of rows "auto" is "standard".
+        Predictions come back in the units of the data.
+"""
+
+
+@describe(lookback=LOOKBACK, normalize=NORMALIZE, early_stopping=EARLY_STOPPING)
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class GRUForecaster(SeriesForecaster):

@@ -156,6 +156,11 @@ class SeriesForecaster(RowForecaster):
         classes: Any = None, **tables: Any,
     ) -> Plan:  # fmt: skip
         if y is not None:
+            if self.normalize in ("last", "window"):
+                raise ValueError(
+                    f"normalize: expected 'auto', 'standard' or 'none' with a y, got "
+                    f"{self.normalize!r}; choose one, or make y a difference from the newest value."
+                )
             return super()._prepare(X, y, sample_weight, groups, one_epoch=one_epoch)
         if one_epoch:
             raise ValueError(

@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.coverage --data DIR [--only electricity] [--seeds 1]
 
-Each model is fitted once, on the rows before the first cutoff, with the defaults but for what is
-named in the table. Later rows are passed as ``last``.
+Each model is fitted once, on the rows before the first cutoff: four fifths of two years of
+half-hourly demand of Victoria and of ten years of daily minimum temperatures, then a forecast a day
+and a week; all but the last 48 values of 414 hourly series, one forecast. Later rows are ``last``.
 """
 
 from __future__ import annotations
@@ -11,50 +12,35 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from gruforecast import GRUForecaster, backtest, metrics
+from tests.benchmarks.real_series import data_argument, electricity, m4_hourly, melbourne
 
 LEVELS = (80, 95)
 
 
-def electricity(folder):
-    """Half-hourly demand of Victoria: the last 20 % of two years, a forecast a day."""
-    table = pd.read_csv(folder / "electricity/vic_electricity_2012_2013.csv.gz")
-    times = pd.to_datetime(table["Time"], utc=True).dt.tz_convert("Australia/Melbourne")
-    series = pd.Series(table["Demand"].to_numpy(), index=pd.DatetimeIndex(times), name="demand")
+def _electricity(folder):
+    series = electricity(folder)
     return series, 48, len(series) * 4 // 5, {"calendar": ("hour", "dayofweek")}
 
 
-def melbourne(folder):
-    """Daily minimum temperatures: the last two of ten years, a forecast a week."""
-    table = pd.read_csv(folder / "classic/temps.csv", index_col=0)
-    series = table.iloc[:, 0].set_axis(pd.to_datetime(table.index, format="%m/%d/%Y"))
+def _melbourne(folder):
+    series = melbourne(folder)
     return series, 7, len(series) * 4 // 5, {}
 
 
-def m4_hourly(folder):
-    """414 hourly series: the last 48 values of each, one forecast."""
-    table = pd.read_csv(folder / "m4/Hourly-train.csv.gz", index_col=0)
-    series = table.stack().dropna()
-    columns = series.index.get_level_values(1).str.lstrip("V").astype(int)
-    ends = series.groupby(level=0).size()
-    place = columns - series.index.get_level_values(0).map(ends)  # all series end together
-    index = pd.MultiIndex.from_arrays([series.index.get_level_values(0), place.to_numpy()])
-    series = pd.Series(series.to_numpy(dtype=float), index=index)
-    rows = len(np.unique(place)) - 48
+def _m4_hourly(folder):
+    series = m4_hourly(folder)
+    rows = series.index.get_level_values(1).nunique() - 48
     return series, 48, rows, {"season": 24, "batch_size": 512, "max_iter": 10}
 
 
-DATA = {"electricity": electricity, "melbourne": melbourne, "m4_hourly": m4_hourly}
+DATA = {"electricity": _electricity, "melbourne": _melbourne, "m4_hourly": _m4_hourly}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    data_argument(parser)
     parser.add_argument("--only", choices=DATA, nargs="*", default=list(DATA))
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
