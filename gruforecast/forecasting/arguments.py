@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import check_number
 
@@ -30,6 +32,20 @@ def refuse_missing(panel: Panel) -> None:
             f"series: expected no missing value with missing='error', got one at {at}; fill it, "
             f"drop the row or set missing='mask'."
         )
+
+
+def read_newer(X: Any, state: SeriesState) -> Panel:
+    """Rows of series that are named as in training: what has no name goes by its place."""
+    panel = Panel.read(X)
+    known = list(state.tails)
+    is_unnamed = panel.form == "array" or not hasattr(X, "index")
+    if is_unnamed and panel.n_series != len(known):
+        raise ValueError(
+            f"series: expected an array of {len(known)} series as in fit, got {panel.n_series}; "
+            f"pass as many columns, or a table that names them."
+        )
+    is_one = panel.form == "series" and len(known) == 1 and None in (panel.names[0], known[0])
+    return replace(panel, names=known) if is_unnamed or is_one else panel
 
 
 def read_levels(level: Any) -> list[float]:

@@ -61,7 +61,9 @@ class Block:
         ``following`` are their stamps if these do not follow from the cadence. The last
         ``n_foretold`` rows of each series are forecasts, of which nothing else is known.
         """
-        positions = [cadence.positions(stamps) for stamps in panel.stamps]
+        numbered = {id(stamps): stamps for stamps in panel.stamps}  # a table's columns share them
+        found = {key: cadence.positions(stamps) for key, stamps in numbered.items()}
+        positions = [found[id(stamps)] for stamps in panel.stamps]
         past, known, all_stamps, places = [], [], [], []
         for name, own, steps in zip(panel.names, panel.stamps, positions, strict=True):
             if beside.past is not None:

@@ -18,6 +18,7 @@ from gruforecast.forecasting.arguments import (
     as_tables,
     read_future,
     read_levels,
+    read_newer,
     refuse,
     refuse_missing,
 )
@@ -36,6 +37,9 @@ from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.tails import Joined, join, training_rows
 from gruforecast.foundations.checks import check_integer
 
+ROW_ATTRIBUTES = (  # of an earlier fit with a y
+    "n_outputs_", "n_features_in_", "feature_names_in_", "_is_flat", "_reads_3d", "_groups"
+)  # fmt: skip
 _COUNT = parameters.optional(partial(check_integer, low=1))
 
 
@@ -134,7 +138,7 @@ class SeriesForecaster(RowForecaster):
             panel = training_rows(state.tails, state.form, state.level_names)
             joined = Joined(panel, np.zeros(panel.n, bool), list(state.tails.values()))
         else:
-            joined = self._join(Panel.read(last), state)
+            joined = self._join(read_newer(last, state), state)
         given = as_tables(covariates, past_covariates, static)
 
         def following() -> pd.Index:
@@ -173,6 +177,8 @@ class SeriesForecaster(RowForecaster):
             earlier = state, self.network_
         plan = plan_series(X, settings, earlier, **tables)
         state = plan.state
+        for name in ROW_ATTRIBUTES:
+            self.__dict__.pop(name, None)
         self.__dict__.update(
             skill_=None, horizon_=state.horizon, lookback_=state.lookback, season_=state.season
         )
@@ -181,7 +187,7 @@ class SeriesForecaster(RowForecaster):
     def _predict_series(self, X: Any, tables: dict[str, Any]) -> np.ndarray:
         """Forecasts after every row, in the caller's order."""
         fitted, state = self._fitted("predict")
-        panel = Panel.read(X)
+        panel = read_newer(X, state)
         joined = self._join(panel, state)
         beside = of_forecast(joined, state.tails, state.columns, tables, None)
         found = forecast_every_row(fitted, joined, beside)
@@ -192,7 +198,7 @@ class SeriesForecaster(RowForecaster):
     def _score_series(self, X: Any, tables: dict[str, Any]) -> float:
         """Skill of all forecasts of values in X."""
         fitted, state = self._fitted("score")
-        joined = self._join(Panel.read(X), state)
+        joined = self._join(read_newer(X, state), state)
         beside = of_forecast(joined, state.tails, state.columns, tables, None)
         contest, mean = walk_forward(fitted, joined, beside)
         return contest.score(mean)

@@ -50,10 +50,14 @@ def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
     panel, tails = block.panel, {}
     for s, (name, values, stamps) in enumerate(panel.series()):
         begin, end = panel.bounds[s], panel.bounds[s + 1]
-        observed = np.flatnonzero(~np.isnan(values))
+        own = slice(begin, end)
+        observed = [~np.isnan(values)[:, None]]
+        if block.past is not None:
+            observed.append(block.past.iloc[own].notna().to_numpy())
+        if block.known is not None:
+            observed.append(block.known.iloc[block.at[own]].notna().to_numpy())
         start = max(0, len(values) - max(lookback, season) - 1)
-        if not observed[0] >= start:  # a window that begins with missing values carries one
-            start = int(observed[observed <= start][-1])
+        start = _with_carried(np.concatenate(observed, axis=1), start)
         rows = slice(begin + start, end)
         tails[name] = Tail(
             values=values[start:].copy(),
@@ -65,6 +69,13 @@ def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
             origin=Origin.of(block.positions[begin:end], values),
         )
     return tails
+
+
+def _with_carried(observed: np.ndarray, start: int) -> int:
+    """An earlier start (of the rows m, C), so that what is carried to it is among the rows."""
+    before = observed[: start + 1]
+    newest = start - np.argmax(before[::-1], axis=0)
+    return int(np.where(before.any(axis=0), newest, start).min())
 
 
 class Joined(NamedTuple):
