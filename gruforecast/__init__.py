@@ -19,7 +19,7 @@ _NAMES = {
     "GRUEncoder": "estimators",
     "GRUForecaster": "forecasting.forecaster",
     "backtest": "forecasting.backtest",
-    "from_long": "forecasting.panel",
+    "from_long": "forecasting.long",
     "make_market": "data.synthetic",
     "make_supervised": "data.supervised",
     "make_weather": "data.synthetic",

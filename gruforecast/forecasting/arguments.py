@@ -24,16 +24,6 @@ def refuse(given: dict[str, Any], reason: str) -> None:
             raise ValueError(f"{name}: expected None, as {reason}; got {type(value).__name__}.")
 
 
-def refuse_missing(panel: Panel) -> None:
-    if (missing := np.isnan(panel.values)).any():
-        s = int(panel.codes[np.argmax(missing)])
-        at = panel.stamps[s][int(np.argmax(missing)) - panel.bounds[s]]
-        raise ValueError(
-            f"series: expected no missing value with missing='error', got one at {at}; fill it, "
-            f"drop the row or set missing='mask'."
-        )
-
-
 def read_newer(X: Any, state: SeriesState) -> Panel:
     """Rows of series that are named as in training: what has no name goes by its place."""
     panel = Panel.read(X)

@@ -99,9 +99,11 @@ class Block:
         return np.asarray(np.maximum(gaps, 0))
 
     def window_lengths(self, lookback: int) -> np.ndarray:
-        """Rows of the window that ends in each row (n,)."""
-        begin = self.panel.bounds[:-1][self.panel.codes]
-        return np.asarray(np.minimum(np.arange(self.panel.n) + 1 - begin, lookback))
+        """Rows of the window that ends in each row (n,), from the first observation on."""
+        known = ~np.isnan(self.panel.values)
+        begins = [a + int(np.argmax(known[a:b])) for a, b in self.panel.pairs()]
+        begin = np.array(begins)[self.panel.codes]
+        return np.asarray(np.clip(np.arange(self.panel.n) + 1 - begin, 1, lookback))
 
     def carried(self) -> tuple[np.ndarray, np.ndarray]:
         """The newest value up to each row (n,), NaN before the first, and its age in steps."""

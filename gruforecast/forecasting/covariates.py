@@ -103,13 +103,15 @@ class ColumnsEncoder:
     ignore_unknown: bool
 
     @classmethod
-    def fit(cls, what: str, table: pd.DataFrame, settings: Any) -> ColumnsEncoder:
-        """Learn scales and categories from rows of training alone."""
+    def fit(
+        cls, what: str, table: pd.DataFrame, every: pd.DataFrame, settings: Any
+    ) -> ColumnsEncoder:
+        """Learn scales from rows of training alone, names of categories from every row."""
         numeric = [name for name, dtype in table.dtypes.items() if _is_numeric(dtype)]
         categories = {}
         for name in table.columns:
             if name not in numeric:
-                known = pd.Index(table[name].dropna().astype(object).unique())
+                known = pd.Index(every[name].dropna().astype(object).unique())
                 if any(not isinstance(value, (str, bool, int, np.bool_)) for value in known):
                     odd = next(v for v in known if not isinstance(v, (str, bool, int, np.bool_)))
                     raise TypeError(

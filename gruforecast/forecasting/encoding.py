@@ -72,16 +72,17 @@ class SeriesEncoder:
         known = past = static = None
         if block.known is not None:
             at_rows = block.known.iloc[block.at[used]]
-            known = ColumnsEncoder.fit("covariates", at_rows, settings)
+            known = ColumnsEncoder.fit("covariates", at_rows, block.known, settings)
         if block.past is not None:
-            past = ColumnsEncoder.fit("past_covariates", block.past[used], settings)
+            past = ColumnsEncoder.fit("past_covariates", block.past[used], block.past, settings)
         if block.static is not None:
-            static = ColumnsEncoder.fit("static", block.static, settings)
+            static = ColumnsEncoder.fit("static", block.static, block.static, settings)
         size = settings.series_embedding_size
-        scaling = SeriesScaling.fit(block, used, low, scale=settings.normalize != "none")
+        scaling = SeriesScaling({}, low, settings.normalize != "none").learn(block, used)
         of_windows = None
         if settings.normalize in ("last", "window"):
-            scaled = scaling.apply(block)
+            center, scale = scaling.of_series(block)
+            scaled = np.nan_to_num((block.carried()[0] - center) / scale)
             of_windows = WindowScaling.fit(scaled, block, used, lookback, settings.normalize)
         return cls(
             scaling=scaling,
@@ -106,14 +107,16 @@ class SeriesEncoder:
     def encode(self, block: Block) -> Encoded:
         """Rows and windows of a block."""
         panel = block.panel
-        center, scale = self.scaling.of_rows(block)
-        values, age = self.scaling.apply(block), block.carried()[1]
+        center, scale = self.scaling.of_series(block)
+        now_center, now_scale = self.scaling.of_rows(block)
+        level, spread = (now_center - center) / scale, now_scale / scale
+        values, age = block.carried()
+        values = np.where(np.isnan(values), level, (values - center) / scale)
+        lengths = block.window_lengths(self.lookback)
+        if self.window_scaling is not None:
+            level, spread = self.window_scaling.of_rows(values, spread, lengths)
         columns = [values[:, None]]
         self._check_size(columns[0], panel.values)
-        levels = None
-        if self.window_scaling is not None:
-            levels = level, spread = self.window_scaling.of_rows(values, block, self.lookback)
-            center, scale = center + scale * level, scale * spread
         if self.has_age:
             columns.append((age / (1 + age))[:, None])
         if self.has_gap:
@@ -130,16 +133,17 @@ class SeriesEncoder:
         if self.embedded:
             numbers = np.array([self.embedded.get(name, -1) for name in panel.names])
             columns.append(numbers[panel.codes][:, None])
-        lengths = block.window_lengths(self.lookback)
+        is_seen = all(name in self.scaling.scales for name in panel.names)
+        as_trained = is_seen and self.window_scaling is None
         return Encoded(
             rows=np.concatenate(columns, axis=1, dtype=self.dtype),
             starts=np.arange(panel.n) + 1 - lengths,
             lengths=lengths,
             future=None if future is None else future.astype(self.dtype),
             future_starts=None if future is None else block.at + 1,
-            center=center,
-            scale=scale,
-            levels=levels,
+            center=center + scale * level,
+            scale=scale * spread,
+            levels=None if as_trained else (level, spread),
             dtype=self.dtype,
         )
 

@@ -88,13 +88,24 @@ class Course:
             targets[self.is_tail[self.ahead] != of_tail] = np.nan
         return targets
 
-    def lesson(self, *, whole: bool, encoder: SeriesEncoder | None = None) -> Lesson:
-        """From all rows or from those before the tail, which nothing is learnt of then."""
+    def can_be_judged(self) -> bool:
+        """Whether rows before the tail teach every step, and the tail has values."""
+        teach, judge = (self.targets(of_tail=of_tail) for of_tail in (False, True))
+        return not np.isnan(teach).all(axis=0).any() and not np.isnan(judge).all()
+
+    def lesson(self, *, whole: bool, before: SeriesEncoder | None = None) -> Lesson:
+        """From all rows or from those before the tail, which nothing is learnt of then.
+
+        ``before`` is what an earlier fit learnt: series that it did not see are added.
+        """
         used = np.ones(self.block.panel.n, bool) if whole else ~self.is_tail
-        if encoder is None:
+        if before is None:
             encoder = SeriesEncoder.fit(
                 self.block, used, self.settings, self.lookback, self.loss.low
             )
+        else:
+            scaling = before.scaling.learn(self.block, used)
+            encoder = replace(before, scaling=scaling, lookback=self.lookback)
         encoded = encoder.encode(self.block)
         targets = self.targets(of_tail=None if whole else False)
         if (empty := np.isnan(targets).all(axis=0)).any():
@@ -157,8 +168,19 @@ class Course:
         ]
 
 
-def make_course(panel: Panel, beside: Beside, cadence: Cadence, settings: Any) -> Course:
-    """Settle horizon, lookback, and which rows judge."""
+def make_course(
+    panel: Panel, beside: Beside, settings: Any, cadence: Cadence, before: SeriesState | None
+) -> Course:
+    """Settle horizon, lookback, units, and which rows judge; as ``before`` where that is open."""
+    if before is not None:
+        settings.horizon = settings.horizon or before.horizon
+        settings.lookback = settings.lookback or before.lookback
+        if settings.normalize not in ("auto", before.settings.normalize):
+            raise ValueError(
+                f"normalize: expected {before.settings.normalize!r} as in the fit to go on with, "
+                f"got {settings.normalize!r}; keep it, or start anew with warm_start=False."
+            )
+        settings.normalize = before.settings.normalize
     season = settings.season or cadence.season
     longest = int(panel.lengths.max())
     horizon = choose_horizon(settings.horizon, season, longest)
@@ -197,14 +219,16 @@ def plan_series(
 ) -> Plan:
     """A run that learns from series; ``earlier`` is what a warm start goes on from."""
     panel = Panel.read(X, to_learn=True)
+    if settings.missing == "error":
+        panel.check_complete()
     beside = of_training(panel, **tables)
     before = None if earlier is None else earlier[0]
     cadence = Cadence.of(max(panel.stamps, key=len), settings.freq)
-    course = make_course(panel, beside, cadence, settings)
+    course = make_course(panel, beside, settings, cadence, before)
     validate = settings.early_stopping
     if validate == "auto":
         validate = (course.ahead >= 0).any(axis=1).sum() >= ENOUGH_TO_VALIDATE
-    lesson = course.lesson(whole=not validate, encoder=None if before is None else before.encoder)
+    lesson = course.lesson(whole=not validate, before=None if before is None else before.encoder)
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
     options = parameters.training_options(settings, settings.loss, seed, bool(validate))
     spec = course.specification(lesson.encoder, lesson.encoded)
@@ -220,7 +244,7 @@ def plan_series(
         lookback=course.lookback,
         encoder=lesson.encoder,
         columns=_columns(block),
-        tails=keep_tails(block, course.lookback, course.season or 1),
+        tails=keep_tails(block, course.lookback, course.horizon, course.season or 1),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
         largest_step=int(block.gaps().max()) + 1,
         form=panel.form,
@@ -249,16 +273,16 @@ def _reviewer(
         n_threads = parameters.n_threads(state.settings.n_jobs)
         judged = lesson
         if judged is None:
-            try:
-                judged = course.lesson(whole=False)
-            except ValueError:  # too few rows for that
+            if not course.can_be_judged():
                 return {}
+            judged = course.lesson(whole=False)
             network = Network(course.specification(*judged[:2]), seed=state.seed)
             train(network, judged.data, options, n_threads=n_threads)
         found = course.review(network, judged, n_threads)
         return {
             "_state": replace(state, calibration=found["calibration"]),
             "skill_": found["skill"],
+            "coverage_": getattr(found["calibration"], "coverage", None),
         }
 
     return review

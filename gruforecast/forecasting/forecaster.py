@@ -12,9 +12,6 @@ from gruforecast.forecasting.arguments import as_tables, refuse
 from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.series import SeriesForecaster
 
-SERIES_ATTRIBUTES = ("skill_", "horizon_", "lookback_", "season_")
-
-
 LOOKBACK = """\
     lookback : int, optional
         Of rows with a y, None: every row is a window that is complete in itself, ``X (n, steps)``
@@ -89,6 +86,9 @@ class GRUForecaster(SeriesForecaster):
     skill_ : DataFrame
         Of series: mae and mase of the forecast and of the simplest ones (last value, drift,
         season repeated) on rows that did not train, and its skill, 1 - error / their error.
+    coverage_ : dict
+        Of series: share of values inside the bands of 80 and 95 percent on rows that did not
+        train, the newer half, where bands are made from the older half.
     horizon_, lookback_, season_ : int
         Of series: those used.
 
@@ -148,8 +148,6 @@ class GRUForecaster(SeriesForecaster):
         if y is not None:
             refuse(tables, "fit has a y; put such columns into X")
             self._fit(X, y, sample_weight, groups)
-            for name in SERIES_ATTRIBUTES:
-                self.__dict__.pop(name, None)
             return self
         weights = {"sample_weight": sample_weight, "groups": groups}
         refuse(weights, "fit has no y, so X is the series; pass y, or drop it")
@@ -196,7 +194,7 @@ class GRUForecaster(SeriesForecaster):
     ) -> float:
         """R2 of the predictions; of series, the skill of all forecasts of values in X.
 
-        The skill is 1 - error / error of the best simple forecast (last value, drift, season
+        The skill is 1 - error / error of the best simple forecast (last value, drift, mean, season
         repeated), with mean absolute errors over every row and step; of several series in units
         of each one's naive error, as in MASE.
         """

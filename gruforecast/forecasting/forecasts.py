@@ -13,7 +13,7 @@ from gruforecast.forecasting.encoding import Encoded, rows_ahead, values_at
 from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
 from gruforecast.forecasting.panel import Panel
-from gruforecast.forecasting.skill import Contest, make_contest
+from gruforecast.forecasting.skill import Contest, make_contest, naive_error
 from gruforecast.forecasting.tails import Joined, Origin
 from gruforecast.network import Network
 
@@ -177,7 +177,10 @@ def walk_forward(fitted: Fitted, joined: Joined, beside: Beside) -> tuple[Contes
         origins.append(
             Origin.of(block.positions[own], panel.values[own]) if tail is None else tail.origin
         )
-    errors = np.array([state.naive_errors.get(name, np.nan) for name in panel.names])
+    of_rows = naive_error(block, np.ones(panel.n, bool), state.season)
+    errors = np.array(
+        [state.naive_errors.get(name, own) for name, own in zip(panel.names, of_rows, strict=True)]
+    )
     contest = make_contest(block, rows, actual[rows], state.season, origins, errors)
     return contest, fitted.after(block, encoded, rows).mean
 
@@ -192,5 +195,7 @@ def as_frame(panel: Panel, ahead: Ahead, columns: dict[str, np.ndarray]) -> pd.D
         return frames[0]
     if panel.form == "long":
         return pd.concat(frames, keys=ahead.names, names=list(panel.level_names))
-    joint = pd.concat(frames, axis=1, keys=ahead.names, names=[panel.level_names[0], None])
-    return joint.droplevel(1, axis=1) if list(columns) == ["mean"] else joint
+    names = [*panel.level_names[0], None]
+    joint = pd.concat(frames, axis=1, keys=ahead.names)
+    joint.columns = joint.columns.set_names(names)
+    return joint.droplevel(-1, axis=1) if list(columns) == ["mean"] else joint

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.data.segments import is_default, is_time
-from gruforecast.foundations.checks import check_no_mask, closest
+from gruforecast.foundations.checks import check_no_mask
 
 FORMS = "a Series, a 1-D array, a table with one series per column, or a (series, time) MultiIndex"
 
@@ -70,12 +70,28 @@ class Panel:
             return max(self.stamps, key=len)
         return self.stamps[0].append(self.stamps[1:]).unique().sort_values()
 
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """First row of each series, and the row after its last."""
+        return zip(self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True)
+
     def series(self) -> Iterator[tuple[Any, np.ndarray, pd.Index]]:
         """Name, values and stamps of each series."""
         for name, a, b, stamps in zip(
             self.names, self.bounds[:-1], self.bounds[1:], self.stamps, strict=True
         ):
             yield name, self.values[a:b], stamps
+
+    def check_complete(self) -> None:
+        """No value may be missing."""
+        if (missing := np.isnan(self.values)).any():
+            row = int(np.argmax(missing))
+            s = int(self.codes[row])
+            at = self.stamps[s][row - self.bounds[s]]
+            of = "" if self.names[s] is None else f" of series {self.names[s]!r}"
+            raise ValueError(
+                f"series: expected no missing value with missing='error', got one at {at}{of}; "
+                f"fill it, drop the row or set missing='mask'."
+            )
 
     def extended(self, values: np.ndarray, stamps: list[pd.Index]) -> Panel:
         """With more rows (S, k) at the end of each series, none of them the caller's."""
@@ -193,7 +209,7 @@ def _read_table(table: pd.DataFrame, to_learn: bool) -> Panel:
     bounds = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
     return Panel(
         "wide", list(table.columns), np.concatenate(parts), bounds, stamps, np.concatenate(order),
-        shape=table.shape, level_names=(table.columns.name, index.name),
+        shape=table.shape, level_names=(tuple(table.columns.names), index.name),
         has_stamps=not is_default(index),
     )  # fmt: skip
 
@@ -243,55 +259,3 @@ def _read_indexed(X: pd.Series | pd.DataFrame, to_learn: bool) -> Panel:
         "long", list(names), values[order], bounds, stamps, order, shape,
         level_names=tuple(X.index.names),
     )  # fmt: skip
-
-
-def from_long(
-    table: pd.DataFrame, id_col: str, time_col: str, target_col: str, *, sort: bool = False
-) -> pd.Series:
-    """A long table, one row per series and time, as a Series that estimators read.
-
-    Parameters
-    ----------
-    table : DataFrame
-    id_col, time_col, target_col : str
-        Columns with the name of the series, the time and the value. Text is parsed as dates.
-    sort : bool, default False
-        Sort by series and time.
-
-    Returns
-    -------
-    Series
-        Under a (series, time) MultiIndex.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from gruforecast import from_long
-    >>> sales = pd.DataFrame(
-    ...     {"shop": ["a", "a", "b"], "day": ["2024-01-01", "2024-01-02", "2024-01-01"],
-    ...      "sold": [3, 4, 9]}
-    ... )
-    >>> from_long(sales, "shop", "day", "sold")
-    shop  day
-    a     2024-01-01    3
-          2024-01-02    4
-    b     2024-01-01    9
-    Name: sold, dtype: int64
-    """
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(
-            f"table: expected a DataFrame, got {type(table).__name__}; make one of it first."
-        )
-    for what, column in (("id_col", id_col), ("time_col", time_col), ("target_col", target_col)):
-        if column not in table.columns:
-            hint = closest(column, [str(name) for name in table.columns])
-            raise ValueError(
-                f"{what}: expected one of the columns {list(table.columns)}, got {column!r}; "
-                f"{hint or 'name one of them.'}"
-            )
-    times = table[time_col]
-    if not (pd.api.types.is_numeric_dtype(times) or isinstance(times.dtype, pd.PeriodDtype)):
-        times = pd.to_datetime(times)
-    index = pd.MultiIndex.from_arrays([table[id_col], times], names=[id_col, time_col])
-    values = pd.Series(table[target_col].to_numpy(), index=index, name=target_col)
-    return values.sort_index() if sort else values

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from gruforecast.forecasting.block import Block
 from gruforecast.training.losses import Loss
 
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
+
+Measure = Callable[[np.ndarray], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -21,52 +24,57 @@ class SeriesScaling:
     low: float  # the least value of a target; with one, values are measured in their mean
     is_on: bool
 
-    @classmethod
-    def fit(cls, block: Block, used: np.ndarray, low: float, *, scale: bool) -> SeriesScaling:
-        """Learn from the rows that are used (n,)."""
-        empty = cls({}, low, scale)
-        center, width = empty.measure(np.where(used, block.panel.values, np.nan), block.panel)
-        pairs = zip(center.tolist(), width.tolist(), strict=True)
-        return cls(dict(zip(block.panel.names, pairs, strict=True)), low, scale)
+    def learn(self, block: Block, used: np.ndarray) -> SeriesScaling:
+        """With those of series that are new, from their rows that are used (n,)."""
+        scales = dict(self.scales)
+        for s, name in enumerate(block.panel.names):
+            if name not in scales:
+                rows = slice(block.panel.bounds[s], block.panel.bounds[s + 1])
+                values = block.panel.values[rows][used[rows]]
+                center, scale = self._so_far(values) if len(values) else (np.zeros(1), np.ones(1))
+                if not np.isfinite(scale[-1]):
+                    of = "" if name is None else f" in series {name!r}"
+                    raise ValueError(
+                        f"series: expected numbers whose spread is finite, got up to "
+                        f"{np.nanmax(np.abs(values)):.3g}{of}; scale or correct it."
+                    )
+                scales[name] = float(center[-1]), float(scale[-1])
+        return replace(self, scales=scales)
 
     def of_rows(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Center and scale of every row (n,); series that training did not see have their own."""
+        """Center and scale of every row (n,).
+
+        A series that training did not see is measured by its rows up to each one.
+        """
+        return self._of_rows(block, self._so_far)
+
+    def of_series(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """The same without a change from row to row: its first value for an unseen series."""
+        return self._of_rows(block, lambda values: (values[np.argmin(np.isnan(values))], 1.0))
+
+    def _of_rows(self, block: Block, measure: Measure) -> tuple[np.ndarray, np.ndarray]:
         panel = block.panel
-        center, scale = self.measure(panel.values, panel)
-        for s, name in enumerate(panel.names):
-            if name in self.scales:
-                center[s], scale[s] = self.scales[name]
-        return center[panel.codes], scale[panel.codes]
+        center, scale = np.empty(panel.n), np.empty(panel.n)
+        for name, a, b in zip(panel.names, panel.bounds[:-1], panel.bounds[1:], strict=True):
+            known = self.scales.get(name)
+            center[a:b], scale[a:b] = measure(panel.values[a:b]) if known is None else known
+        return np.nan_to_num(center), scale
 
-    def apply(self, block: Block) -> np.ndarray:
-        """Values in the units of their series (n,), carried forward; 0 before the first."""
-        center, scale = self.of_rows(block)
-        return np.asarray(np.nan_to_num((block.carried()[0] - center) / scale))
-
-    def measure(self, values: np.ndarray, panel: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of each series (S,), or a floor and the mean above it."""
+    def _so_far(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of the values up to each (m,), or a floor and the mean above it."""
         if not self.is_on:
-            return np.zeros(panel.n_series), np.ones(panel.n_series)
-        codes, known = panel.codes, ~np.isnan(values)
-        count = np.maximum(np.bincount(codes[known], minlength=panel.n_series), 1)
-
-        def mean(numbers: np.ndarray) -> np.ndarray:
-            return np.bincount(codes[known], numbers[known], minlength=panel.n_series) / count
-
+            return np.zeros(len(values)), np.ones(len(values))
+        known = ~np.isnan(values)
+        count = np.cumsum(known)
+        n, first = np.maximum(count, 1), np.nan_to_num(values[np.argmax(known)])
         with np.errstate(over="ignore", invalid="ignore"):
-            center = mean(values)
-            spread = np.sqrt(mean((values - center[codes]) ** 2))
-        if not np.isfinite(spread).all():
-            at = int(np.argmin(np.isfinite(spread)))
-            name = panel.names[at]
-            raise ValueError(
-                f"series: expected numbers whose spread is finite, got up to "
-                f"{np.nanmax(np.abs(values[codes == at])):.3g}"
-                f"{'' if name is None else f' in series {name!r}'}; scale or correct it."
-            )
+            change = np.where(known, values - first, 0.0)
+            drift = np.cumsum(change) / n
+            spread = np.sqrt(np.maximum(np.cumsum(change**2) / n - drift**2, 0.0))
+        center = np.where(count > 0, first + drift, 0.0)
         if np.isfinite(self.low):
             above = np.where(center > self.low, center - self.low, 1.0)
-            return np.full(panel.n_series, self.low), above
+            return np.full(len(values), self.low), above
         is_flat = spread <= 10 * np.finfo(np.float64).eps * np.abs(center)
         return center, np.where(is_flat, 1.0, spread)
 
@@ -119,30 +127,39 @@ class WindowScaling:
     def fit(
         cls, values: np.ndarray, block: Block, used: np.ndarray, lookback: int, kind: str
     ) -> WindowScaling:
-        """Learn from values (n,) of the rows that are used."""
+        """Learn from values (n,) in the units of their series, of the rows that are used."""
         _, square = cls(kind, 1.0)._moments(values, block.window_lengths(lookback))
         usual = float(np.sqrt(np.median(square[used])))
         return cls(kind, usual if usual > 0 else 1.0)
 
     def of_rows(
-        self, values: np.ndarray, block: Block, lookback: int
+        self, values: np.ndarray, scale: np.ndarray, lengths: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Level and spread (n,) of the window that ends in each row; few steps tell little."""
-        lengths = block.window_lengths(lookback)
+        """Level and spread (n,) of the window of each row, whose usual spread is in ``scale``.
+
+        A window of few steps tells little about its spread.
+        """
         level, square = self._moments(values, lengths)
-        weighted = lengths * square + PRIOR_STEPS * self.usual**2
+        weighted = lengths * square + PRIOR_STEPS * (self.usual * scale) ** 2
         return level, np.sqrt(weighted / (lengths + PRIOR_STEPS))
 
     def _moments(self, values: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Level, and mean square of the differences from it, of the window of each row (n,)."""
-        ends = np.arange(len(values)) + 1
+        """Level, and mean square of the differences from it, of the window of each row (n,).
 
-        def mean(numbers: np.ndarray) -> np.ndarray:
-            sums = np.concatenate([[0.0], np.cumsum(numbers)])
-            return np.asarray((sums[ends] - sums[ends - lengths]) / lengths)
-
-        average = mean(values)
-        square = np.maximum(mean(values**2) - average**2, 0.0)
+        Step by step for all windows at once: nothing outside a window has a part in its sums.
+        """
+        level = values
         if self.kind == "window":
-            return average, square
-        return values, square + (values - average) ** 2
+            level = _mean_of_windows(values, np.zeros(len(values)), lengths, 1)
+        return level, _mean_of_windows(values, level, lengths, 2)
+
+
+def _mean_of_windows(
+    values: np.ndarray, level: np.ndarray, lengths: np.ndarray, power: int
+) -> np.ndarray:
+    """Mean over the window of each row (n,) of (value - level of the row) to a power."""
+    total, n = np.zeros(len(values)), len(values)
+    for age in range(int(lengths.max())):
+        difference = (values[: n - age] - level[age:]) ** power
+        total[age:] += np.where(lengths[age:] > age, difference, 0.0)
+    return np.asarray(total / lengths)

@@ -20,7 +20,6 @@ from gruforecast.forecasting.arguments import (
     read_levels,
     read_newer,
     refuse,
-    refuse_missing,
 )
 from gruforecast.forecasting.calendar import check_names
 from gruforecast.forecasting.fitting import SeriesState, plan_series
@@ -37,6 +36,7 @@ from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.tails import Joined, join, training_rows
 from gruforecast.foundations.checks import check_integer
 
+SERIES_ATTRIBUTES = ("skill_", "coverage_", "horizon_", "lookback_", "season_")
 ROW_ATTRIBUTES = (  # of an earlier fit with a y
     "n_outputs_", "n_features_in_", "feature_names_in_", "_is_flat", "_reads_3d", "_groups"
 )  # fmt: skip
@@ -88,10 +88,9 @@ class SeriesForecaster(RowForecaster):
         if (skill := getattr(self, "skill_", None)) is not None:
             found = skill["skill"].dropna()
             text += "\n  skill " + ", ".join(f"{v:.1%} over {name}" for name, v in found.items())
-        if state.calibration is not None and state.calibration.coverage:
-            shares = state.calibration.coverage.items()
-            found = ", ".join(f"{share:.1%} in the {level:g} % band" for level, share in shares)
-            text += f"\n  coverage on calibration rows: {found}"
+        if coverage := getattr(self, "coverage_", None):
+            shares = (f"{share:.1%} in the {level:g} % band" for level, share in coverage.items())
+            text += f"\n  coverage on calibration rows: {', '.join(shares)}"
         return text
 
     def forecast(
@@ -165,6 +164,8 @@ class SeriesForecaster(RowForecaster):
                     f"normalize: expected 'auto', 'standard' or 'none' with a y, got "
                     f"{self.normalize!r}; choose one, or make y a difference from the newest value."
                 )
+            for name in SERIES_ATTRIBUTES:
+                self.__dict__.pop(name, None)
             return super()._prepare(X, y, sample_weight, groups, one_epoch=one_epoch)
         if one_epoch:
             raise ValueError(
@@ -218,7 +219,7 @@ class SeriesForecaster(RowForecaster):
         """New rows behind the training rows that they follow."""
         settings = parameters.check_parameters({"context": self.context}, self._rules)
         if state.settings.missing == "error":
-            refuse_missing(panel)
+            panel.check_complete()
         is_used = settings.context != "none"
         return join(panel, state.tails, state.cadence, state.largest_step, use=is_used)
 

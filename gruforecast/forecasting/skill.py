@@ -12,6 +12,7 @@ from gruforecast.forecasting.tails import Origin
 from gruforecast.foundations.checks import warn_caller
 
 ECHO_DISTANCE = 0.3  # of the errors of the last value: closer than this is an echo of it
+LEAST_ERROR = 1e-3  # of a floor beside the forecast's, for a score
 ECHO_SKILL = 0.02  # less than this over the last value is none
 
 
@@ -52,21 +53,24 @@ class Contest(NamedTuple):
         return table
 
     def score(self, mean: np.ndarray) -> float:
-        """1 - error / error of the best floor; 0 where both are without error."""
+        """1 - error / error of the best floor; 0 where both are without error.
+
+        It is finite where a floor makes no error, so that means over folds stay so, too.
+        """
         table = self.table(mean)
         by = "mae" if table["mase"].isna().any() else "mase"
         own, best = float(table[by].iloc[0]), float(table[by].iloc[1:].min())
-        if best == 0.0:
-            return 0.0 if own == 0.0 else -np.inf
-        return 1.0 - own / best
+        return 0.0 if own == 0.0 == best else 1.0 - own / max(best, LEAST_ERROR * own)
 
     def warn_of_echo(self, mean: np.ndarray) -> None:
         """Warn when forecasts are the last value in disguise."""
         last = self.floors["last value"]
         judged = ~np.isnan(self.actual)
         of_last = np.abs(self.actual - last)[judged].mean()
+        if of_last == 0.0:
+            return
         distance = np.abs(mean - last)[judged].mean()
-        skill = 1.0 - np.abs(self.actual - mean)[judged].mean() / max(of_last, 1e-300)
+        skill = 1.0 - np.abs(self.actual - mean)[judged].mean() / of_last
         if distance < ECHO_DISTANCE * of_last and skill < ECHO_SKILL:
             warn_caller(
                 f"the forecast merely echoes the last value: it lies {distance / of_last:.0%} of "

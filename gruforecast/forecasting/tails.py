@@ -42,11 +42,12 @@ class Tail:
     known: pd.DataFrame | None  # (m, .)
     static: pd.DataFrame | None  # (1, .)
     head: np.ndarray  # its first values, up to lookback
+    first_stamp: Any
     origin: Origin
 
 
-def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
-    """The rows that forecasts after the training rows look back on, by series."""
+def keep_tails(block: Block, lookback: int, horizon: int, season: int) -> dict[Any, Tail]:
+    """The rows that forecasts of what follows the training rows look back on, by series."""
     panel, tails = block.panel, {}
     for s, (name, values, stamps) in enumerate(panel.series()):
         begin, end = panel.bounds[s], panel.bounds[s + 1]
@@ -56,7 +57,7 @@ def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
             observed.append(block.past.iloc[own].notna().to_numpy())
         if block.known is not None:
             observed.append(block.known.iloc[block.at[own]].notna().to_numpy())
-        start = max(0, len(values) - max(lookback, season) - 1)
+        start = max(0, len(values) - max(lookback, season) - horizon)
         start = _with_carried(np.concatenate(observed, axis=1), start)
         rows = slice(begin + start, end)
         tails[name] = Tail(
@@ -66,6 +67,7 @@ def keep_tails(block: Block, lookback: int, season: int) -> dict[Any, Tail]:
             known=None if block.known is None else block.known.iloc[block.at[rows]],
             static=None if block.static is None else block.static.iloc[s : s + 1],
             head=values[:lookback].copy(),
+            first_stamp=stamps[0],
             origin=Origin.of(block.positions[begin:end], values),
         )
     return tails
@@ -103,6 +105,8 @@ def join(
                 step = cadence.follows(before[-1], index[0])
                 if step is not None and step > largest_step:
                     before, cut_off = None, cut_off + len(index)
+            elif use and index[0] > tail.first_stamp:
+                cut_off += len(index)
         n_before = 0 if before is None else len(before)
         used.append(tail if n_before else None)
         values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
@@ -110,9 +114,8 @@ def join(
         new += [np.zeros(n_before, bool), np.ones(len(own), bool)]
     if cut_off:
         warn_caller(
-            f"{cut_off} rows have a truncated history, as they begin more than {largest_step} "
-            f"steps after the training rows; pass the rows between them, too, or "
-            f"context='none' if that is meant.",
+            f"{cut_off} rows have a truncated history, as they do not follow the training rows "
+            f"directly; pass the rows before them, too, or context='none' if that is meant.",
             TruncatedHistoryWarning,
         )
     bounds = np.concatenate([[0], np.cumsum([len(own) for own in stamps])])
@@ -147,6 +150,7 @@ def _number_rows(panel: Panel, tails: dict[Any, Tail], cadence: Cadence) -> Pane
 
 def _repeats(values: np.ndarray, head: np.ndarray) -> bool:
     """Whether values begin as training did, for at least as long as a window."""
+    values = values[np.argmin(np.isnan(values)) :]  # where training began
     return len(values) >= len(head) and np.array_equal(values[: len(head)], head, equal_nan=True)
 
 
