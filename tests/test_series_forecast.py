@@ -94,7 +94,6 @@ def test_a_table_of_numbers_gives_numbered_columns():
     assert list(small().fit(table()[["a"]]).forecast().columns) == ["a"]
 
 
-@pytest.mark.xfail(strict=True, reason="droplevel(1) drops a level of the columns, not statistics")
 def test_columns_of_two_levels_keep_both():
     wide = table()
     wide.columns = pd.MultiIndex.from_product([["x"], ["b", "a", "c"]], names=["town", "shop"])
@@ -130,7 +129,6 @@ def test_rows_in_any_order_of_series_keep_their_predictions():
     )
 
 
-@pytest.mark.xfail(strict=True, reason="predict reads missing rows in front, fit cuts them off")
 def test_a_late_series_is_predicted_alike_in_every_form():
     wide = table()
     wide.iloc[:30, 1] = np.nan
@@ -230,7 +228,6 @@ def test_a_warm_start_goes_on():
     assert list(model.forecast(level=80).columns) == ["mean", "lo-80", "hi-80"]
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="state and encoder differ in lookback")
 def test_a_warm_start_goes_on_with_fewer_rows():
     model = small(warm_start=True, lookback=None).fit(hourly())
     assert len(model.fit(hourly(60)).forecast()) == HORIZON
@@ -251,20 +248,17 @@ def test_a_fit_with_a_y_forgets_the_series(fitted):
     pd.testing.assert_frame_equal(model.fit(hourly()).forecast(), fitted.forecast())
 
 
-@pytest.mark.xfail(strict=True, reason="n_features_in_ and others of rows stay after fit(series)")
 def test_a_fit_to_series_forgets_the_rows(fitted):
     model = small().fit(hourly().to_frame()[:-1], hourly().to_numpy()[1:]).fit(hourly())
     assert fitted_attributes(model) == fitted_attributes(fitted)
 
 
-@pytest.mark.xfail(strict=True, reason="partial_fit keeps skill_, horizon_, lookback_, season_")
 def test_partial_fit_forgets_the_series(fitted):
     model = copy.deepcopy(fitted)
     model.partial_fit(hourly().to_frame()[:-1], hourly().to_numpy()[1:])
     assert not hasattr(model, "skill_")
 
 
-@pytest.mark.xfail(strict=True, reason="missing='error' is looked at in predict only")
 def test_missing_values_are_refused_if_asked_for():
     rows = hourly()
     rows.iloc[50] = np.nan

@@ -77,21 +77,9 @@ def test_score_on_the_training_rows(season):
     assert model.score(rows) == pytest.approx(skill(errors))
 
 
-SHORT_TAIL = pytest.mark.xfail(
-    strict=True, reason="forecasts from the last training rows see only a part of their windows"
-)
-
-
 @pytest.mark.parametrize(
     ("horizon", "season"),
-    [
-        (1, None),
-        (1, 3),
-        (4, 24),
-        pytest.param(4, None, marks=SHORT_TAIL),
-        pytest.param(4, 3, marks=SHORT_TAIL),
-        pytest.param(20, 12, marks=SHORT_TAIL),
-    ],
+    [(1, None), (1, 3), (4, 24), (4, None), (4, 3), (20, 12)],
 )
 def test_score_on_the_rows_that_follow(horizon, season):
     rows = series() if season else series().to_numpy()
@@ -117,7 +105,6 @@ def test_score_of_several_series_counts_each_in_its_own_scale():
     assert model.score(wide) == pytest.approx(skill({k: np.mean(e) for k, e in errors.items()}))
 
 
-@pytest.mark.xfail(strict=True, reason="a series without a naive error has no weight beside others")
 def test_score_counts_series_that_training_did_not_see():
     wide = pd.DataFrame({"a": series(), "new": series(seed=1) * 9})
     model = small().fit(wide[["a"]])
@@ -186,7 +173,6 @@ def test_a_constant_series(normalize, value):
     assert model.skill_["mae"].notna().all()
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="skill divides by 1e-300")
 def test_a_large_constant_series_in_its_own_units():
     small(normalize="none").fit(np.full(N, 1e9))
 
@@ -206,7 +192,6 @@ def test_a_search_over_a_constant_series():
     assert not np.isnan(search.cv_results_["mean_test_score"]).any()
 
 
-@pytest.mark.xfail(strict=True, reason="the score is -inf where the last value makes no error")
 def test_a_fold_without_change_has_a_finite_score():
     rows = series()
     rows.iloc[CUT - HORIZON :] = 0.0
