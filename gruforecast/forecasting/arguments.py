@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from gruforecast.forecasting.fitting import SeriesState
@@ -21,7 +21,8 @@ def refuse(given: dict[str, Any], reason: str) -> None:
     """What has no meaning here must be None."""
     for name, value in given.items():
         if value is not None:
-            raise ValueError(f"{name}: expected None, as {reason}; got {type(value).__name__}.")
+            got = type(value).__name__
+            raise ValueError(f"{name}: expected None, as {reason}, got {got}; drop it.")
 
 
 def read_newer(X: Any, state: SeriesState) -> Panel:
@@ -42,7 +43,7 @@ def read_levels(level: Any) -> list[float]:
     """Percentages, in the order of the caller."""
     if level is None:
         return []
-    levels = [level] if np.ndim(level) == 0 else list(level)
+    levels = list(level) if isinstance(level, Iterable) else [level]
     for one in levels:
         check_number("level", one, low=0.0, high=100.0, open_low=True, open_high=True)
         if one < 1:
@@ -55,6 +56,10 @@ def read_levels(level: Any) -> list[float]:
 def read_future(future_index: Any, steps: int) -> pd.Index | None:
     if future_index is None:
         return None
+    if not isinstance(future_index, Iterable) or isinstance(future_index, str):
+        raise TypeError(
+            f"future_index: expected {steps} stamps, got {future_index!r}; pass an index of them."
+        )
     index = pd.Index(future_index)
     if len(index) < steps:
         raise ValueError(

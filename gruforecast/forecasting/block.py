@@ -62,7 +62,14 @@ class Block:
         ``n_foretold`` rows of each series are forecasts, of which nothing else is known.
         """
         numbered = {id(stamps): stamps for stamps in panel.stamps}  # a table's columns share them
-        found = {key: cadence.positions(stamps) for key, stamps in numbered.items()}
+        try:
+            found = {key: cadence.positions(stamps) for key, stamps in numbered.items()}
+        except ValueError as problem:
+            if panel.n_series == 1:
+                raise
+            raise ValueError(
+                f"{problem} All series of a fit go on in the same rhythm, that of the longest."
+            ) from None
         positions = [found[id(stamps)] for stamps in panel.stamps]
         past, known, all_stamps, places = [], [], [], []
         for name, own, steps in zip(panel.names, panel.stamps, positions, strict=True):

@@ -18,6 +18,10 @@ def read_table(what: str, table: Any, index: pd.Index | None) -> pd.DataFrame:
     if isinstance(table, pd.Series):
         table = table.to_frame()
     if not isinstance(table, pd.DataFrame):
+        if not isinstance(table, (np.ndarray, list, tuple)):
+            raise TypeError(
+                f"{what}: expected a DataFrame, got {type(table).__name__}; make one of it."
+            )
         array = np.asarray(table)
         if array.ndim not in (1, 2):
             raise ValueError(
@@ -34,9 +38,15 @@ def read_table(what: str, table: Any, index: pd.Index | None) -> pd.DataFrame:
                 f"{len(array)}; pass as many, or a DataFrame with an index."
             )
         table = pd.DataFrame(array, index=index).infer_objects()
+    if table.index.nlevels > 2:
+        raise ValueError(
+            f"{what}: expected an index of times or (series, time), got {table.index.nlevels} "
+            f"levels; join those that name a series."
+        )
     if not table.shape[1]:
         raise ValueError(f"{what}: expected at least one column, got none; select some.")
-    for names, axis in ((table.columns, "column"), (table.index, "stamp")):
+    row = "series" if what == "static" else "stamp"
+    for names, axis in ((table.columns, "column"), (table.index, row)):
         if not names.is_unique:
             twice = names[names.duplicated()][0]
             raise ValueError(
@@ -49,6 +59,11 @@ def rows_at(
     what: str, table: pd.DataFrame, name: Any, stamps: pd.Index, required: np.ndarray
 ) -> pd.DataFrame:
     """Rows of one series at its stamps (n,), of which those not ``required`` (n,) may lack."""
+    if len(table) and not _are_alike(table.index, stamps):
+        raise ValueError(
+            f"{what}: expected an index like that of the series ({stamps.dtype}), got one of "
+            f"{table.index.dtype}; convert it, with a time zone in both or in none."
+        )
     at = table.index.get_indexer(stamps)
     lacking = np.flatnonzero((at < 0) & required)
     if lacking.size:
@@ -62,6 +77,13 @@ def rows_at(
     if (at < 0).any():
         rows = rows.mask(np.broadcast_to((at < 0)[:, None], rows.shape))
     return rows.set_axis(stamps)
+
+
+def _are_alike(a: pd.Index, b: pd.Index) -> bool:
+    """Whether stamps of both can be equal."""
+    zones = {getattr(index, "tz", None) is None for index in (a, b)}
+    kinds = {index.dtype.kind if hasattr(index.dtype, "kind") else "" for index in (a, b)}
+    return len(zones) == 1 and (len(kinds) == 1 or kinds <= {"i", "u"})
 
 
 def of_series(what: str, table: pd.DataFrame, name: Any) -> pd.DataFrame:
@@ -138,6 +160,12 @@ class ColumnsEncoder:
         """Rows of series between bounds (S + 1,) as (n, width)."""
         parts = []
         if self.numbers is not None:
+            for name in self.numeric:
+                if not _is_numeric(table[name].dtype):
+                    raise TypeError(
+                        f"{self.what}: expected numbers in column {name!r} as in fit, got "
+                        f"{table[name].dtype}; convert it."
+                    )
             parts.append(self.numbers.encode(_numbers(self.what, table[self.numeric]), bounds)[0])
         for name, known in self.categories.items():
             column = table[name].astype(object)

@@ -109,10 +109,13 @@ class Course:
         encoded = encoder.encode(self.block)
         targets = self.targets(of_tail=None if whole else False)
         if (empty := np.isnan(targets).all(axis=0)).any():
+            gap = int(np.median(np.diff(self.block.positions)))
+            cause = "pass more rows or lower horizon"
+            if gap > 1:
+                cause = f"rows lie {gap} steps apart by the frequency in use: check freq"
             raise ValueError(
-                f"series: expected rows from which a value {int(np.argmax(empty)) + 1} steps "
-                f"later can be learnt, got {int(used.sum())} rows for training; pass more rows "
-                f"or lower horizon={self.horizon}."
+                f"series: expected rows with a value {int(np.argmax(empty)) + 1} steps later "
+                f"(horizon={self.horizon}), got none among {int(used.sum())} for training; {cause}."
             )
         return Lesson(encoder, encoded, self._dataset(encoded, targets))
 
@@ -193,18 +196,14 @@ def make_course(
             f"{least:g}; correct them or choose another loss."
         )
     if longest <= horizon:
+        advice = " or lower horizon" if horizon > 1 else ""
         raise ValueError(
-            f"series: expected more rows than horizon={horizon}, got {longest}; pass more rows or "
-            f"lower horizon."
+            f"series: expected at least horizon + 1 = {horizon + 1} rows, got {longest}; pass "
+            f"more rows{advice}."
         )
     has_future = bool(settings.calendar) or beside.known is not None
     block = Block.build(panel, cadence, horizon, beside, has_future=has_future)
-    n_tail = np.maximum(
-        np.round(settings.validation_fraction * panel.lengths),
-        np.minimum(max(horizon, LEAST_TAIL), panel.lengths // 4),
-    )
-    in_series = np.arange(panel.n) - panel.bounds[:-1][panel.codes]
-    is_tail = in_series >= (panel.lengths - n_tail)[panel.codes]
+    is_tail = _newest_observed(panel, settings.validation_fraction, max(horizon, LEAST_TAIL))
     course = Course(
         block, settings, loss, horizon, lookback, season, rows_ahead(block, horizon), is_tail
     )
@@ -214,20 +213,38 @@ def make_course(
     return course
 
 
+def _newest_observed(panel: Panel, share: float, least: int) -> np.ndarray:
+    """Which rows (n,) belong to the newest share of each series' observations, or ``least``."""
+    known = ~np.isnan(panel.values)
+    out = np.zeros(panel.n, bool)
+    for a, b in panel.pairs():
+        left = np.cumsum(known[a:b][::-1])[::-1]  # observations from each row on
+        n = left[0]
+        out[a:b] = left <= max(round(share * n), min(least, n // 4))
+    return out
+
+
 def plan_series(
     X: Any, settings: Any, earlier: tuple[SeriesState, Network] | None, **tables: Any
 ) -> Plan:
     """A run that learns from series; ``earlier`` is what a warm start goes on from."""
+    before = None if earlier is None else earlier[0]
     panel = Panel.read(X, to_learn=True)
     if settings.missing == "error":
         panel.check_complete()
-    beside = of_training(panel, **tables)
-    before = None if earlier is None else earlier[0]
+    beside = of_training(panel, None if before is None else before.columns, **tables)
     cadence = Cadence.of(max(panel.stamps, key=len), settings.freq)
     course = make_course(panel, beside, settings, cadence, before)
     validate = settings.early_stopping
     if validate == "auto":
-        validate = (course.ahead >= 0).any(axis=1).sum() >= ENOUGH_TO_VALIDATE
+        n_usable = (~np.isnan(course.targets(of_tail=None))).any(axis=1).sum()
+        validate = n_usable >= ENOUGH_TO_VALIDATE and course.can_be_judged()
+    elif validate and not course.can_be_judged():
+        raise ValueError(
+            f"early_stopping: expected observations enough to train and to validate, got "
+            f"{int((~np.isnan(panel.values)).sum())} with horizon={course.horizon}; pass more "
+            f"rows, lower horizon or set early_stopping=False."
+        )
     lesson = course.lesson(whole=not validate, before=None if before is None else before.encoder)
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
     options = parameters.training_options(settings, settings.loss, seed, bool(validate))

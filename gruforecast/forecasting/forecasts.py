@@ -14,7 +14,7 @@ from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import Contest, make_contest, naive_error
-from gruforecast.forecasting.tails import Joined, Origin
+from gruforecast.forecasting.tails import Joined, Origin, future_index_of
 from gruforecast.network import Network
 
 MOST_NEWER = 3000  # newest rows of a series that adaptive bounds learn from
@@ -61,9 +61,9 @@ def forecast_ahead(
     """
     state, panel = fitted.state, joined.panel
     horizon = state.horizon
+    positions = np.array([state.cadence.positions(own)[-1] for own in panel.stamps])
     stamps = [_following(fitted, own, steps, future_index) for own in panel.stamps]
     inner = [_comparable(own, new) for own, new in zip(panel.stamps, stamps, strict=True)]
-    positions = np.array([state.cadence.positions(own)[-1] for own in panel.stamps])
     parts = []
     for begin in range(0, steps, horizon):
         n = min(horizon, steps - begin)
@@ -71,7 +71,7 @@ def forecast_ahead(
         block = fitted.build(panel, beside, n_required=n, n_foretold=begin, following=following)
         encoded = state.encoder.encode(block)
         made = fitted.after(block, encoded, panel.bounds[1:] - 1)
-        parts.append(made)
+        parts.append(made if not parts else made.at_least(parts[0]))
         panel = panel.extended(made.mean[:, :n], [own[begin : begin + n] for own in inner])
     joint = [
         np.concatenate([getattr(part, what) for part in parts], axis=1)[:, :steps]
@@ -84,9 +84,15 @@ def _following(
     fitted: Fitted, stamps: pd.Index, steps: int, future_index: pd.Index | None
 ) -> pd.Index:
     """Stamps of the next steps."""
-    if future_index is None:
-        return fitted.state.cadence.future(stamps[-1], steps)
-    return future_index
+    state = fitted.state
+    if future_index is not None:
+        return future_index_of(stamps, future_index)
+    if state.encoder.has_future and state.cadence.kind == "rows":
+        raise ValueError(
+            "future_index: expected the stamps to come, as covariates and calendar are found by "
+            "them and the stamps of the series show no rhythm, got None; pass them."
+        )
+    return state.cadence.future(stamps[-1], steps)
 
 
 def _comparable(stamps: pd.Index, following: pd.Index) -> pd.Index:

@@ -10,7 +10,7 @@ err more than others: that is taken out of the scores and put back into the boun
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gruforecast.training.losses import Loss
 MOST_SCORES = 2000  # of a step that are kept; of more, that many order statistics
 ADAPTATION = 0.01  # how far a miss moves the level of an adaptive bound
 EXTENSION = 5.0  # how fast a bound grows beyond the largest score when misses go on
+LEAST_SCORES = 20  # below which there are no bounds at all
 LEAST_ROWS = 40  # of a series that bounds are learnt from, where there are as many
 SHRINKAGE = 20.0  # rows at which the errors of a group count as much as those of all
 COVERAGE_LEVELS = (80.0, 95.0)
@@ -51,6 +52,11 @@ class Forecasts:
         else:
             below = above = np.broadcast_to(scale[:, None], mean.shape)
         return cls(mean, np.maximum(below, least), np.maximum(above, least))
+
+    def at_least(self, first: Forecasts) -> Forecasts:
+        """With no less spread than the last step of the ``first`` ones, which saw real values."""
+        below = np.maximum(self.below, first.below[:, -1:])
+        return replace(self, below=below, above=np.maximum(self.above, first.above[:, -1:]))
 
     def scores(self, actual: np.ndarray) -> np.ndarray:
         """Errors (n, H) in units of the spread; NaN where the actual value is missing."""
@@ -84,7 +90,7 @@ class Calibration:
 
         The newer half tells most of what is to come; the older one shows what bands are worth.
         """
-        if np.isnan(scores).all(axis=0).any():
+        if np.isnan(scores).all(axis=0).any() or (~np.isnan(scores)).sum() < LEAST_SCORES:
             return None
         newer = _newest(codes, 0.5, 1)
         older = ~newer

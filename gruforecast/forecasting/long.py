@@ -53,7 +53,14 @@ def from_long(
             )
     times = table[time_col]
     if not (pd.api.types.is_numeric_dtype(times) or isinstance(times.dtype, pd.PeriodDtype)):
-        times = pd.to_datetime(times)
+        try:
+            times = pd.to_datetime(times)
+        except ValueError as problem:
+            raise ValueError(
+                f"time_col: expected dates of one format in {time_col!r}, got others "
+                f"({str(problem).splitlines()[0]}); convert them first, as with "
+                f"pd.to_datetime(..., format='mixed')."
+            ) from None
     index = pd.MultiIndex.from_arrays([table[id_col], times], names=[id_col, time_col])
     values = pd.Series(table[target_col].to_numpy(), index=index, name=target_col)
     return values.sort_index() if sort else values

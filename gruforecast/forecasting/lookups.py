@@ -13,16 +13,35 @@ from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.tails import Joined, Tail
 
 
-def of_training(panel: Panel, covariates: Any, past_covariates: Any, static: Any) -> Beside:
-    """From the tables passed to ``fit``."""
+def of_training(
+    panel: Panel,
+    before: dict[str, list[Any]] | None,
+    covariates: Any,
+    past_covariates: Any,
+    static: Any,
+) -> Beside:
+    """From the tables passed to ``fit``; those of a fit ``before`` had these columns."""
     index = None if panel.form == "long" else panel.index
 
     def lookup(what: str, table: Any) -> Lookup | None:
         if table is None:
             return None
         read = read_table(what, table, index)
+        if before is not None:
+            read = select_columns(what, read, before[what])
         return lambda name: of_series(what, read, name)
 
+    if before is not None:
+        tables = {
+            "covariates": covariates, "past_covariates": past_covariates, "static": static
+        }  # fmt: skip
+        for what, table in tables.items():
+            if (table is None) == (what in before):
+                had, got = ("some", "none") if table is None else ("none", "some")
+                raise ValueError(
+                    f"{what}: expected {had} as in the fit to go on with, got {got}; pass the "
+                    f"same, or start anew with warm_start=False."
+                )
     return Beside(
         known=lookup("covariates", covariates),
         past=lookup("past_covariates", past_covariates),
@@ -51,22 +70,23 @@ def of_forecast(
     def lookup(what: str, kept: str, new_index: Callable[[], pd.Index | None]) -> Lookup | None:
         if what not in columns:
             return None
-        table = given[what]
+        table, index = given[what], new_index()
+        if table is None and (index is None or len(index)):
+            raise ValueError(
+                f"{what}: expected rows with the columns {columns[what]}, as fit had them, for "
+                f"{'the steps to come' if index is None else f'{index[0]} to {index[-1]}'}, got "
+                f"None; pass {what}=."
+            )
         if table is not None:
-            is_array = not isinstance(table, (pd.DataFrame, pd.Series))
-            table = read_table(what, table, new_index() if is_array else None)
-            if is_array and table.shape[1] == len(columns[what]):
-                table.columns = columns[what]
+            has_names = isinstance(table, pd.DataFrame)
+            table = read_table(what, table, index)
+            if not has_names and table.shape[1] == len(columns[what]):
+                table = table.set_axis(columns[what], axis=1)
             table = select_columns(what, table, columns[what])
 
         def find(name: Any) -> pd.DataFrame:
             own = getattr(tails[name], kept) if name in tails else None
             if table is None:
-                if own is None:
-                    raise ValueError(
-                        f"{what}: expected rows of series {name!r}, which training has not seen, "
-                        f"got none; pass them."
-                    )
                 return own
             rows = of_series(what, table, name)
             if own is None:

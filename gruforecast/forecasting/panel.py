@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Panel:
             return _read_table(X, to_learn)
         if isinstance(X, (pd.Series, pd.DataFrame)):
             return _read_indexed(X, to_learn)
+        if X is None or np.ndim(X) == 0:
+            raise TypeError(f"series: expected {FORMS}, got {type(X).__name__}; pass one of them.")
         table = _numbers(X)
         if table.ndim == 1:
             panel = _read_indexed(pd.Series(table), to_learn)
@@ -106,22 +109,16 @@ class Panel:
 
 def _numbers(X: Any) -> np.ndarray:
     """An array of float64 with NaN for what is missing, and nothing infinite."""
-    try:
-        array = X.to_numpy(dtype=np.float64, na_value=np.nan) if hasattr(X, "to_numpy") else X
-        array = np.asarray(array)
-        if array.dtype.kind not in "fiub":
-            kind = getattr(X, "dtype", array.dtype)
-            if array.dtype.kind != "O":
-                raise TypeError(kind)
+    odd = _odd_part(X)
+    if odd is not None:
+        raise TypeError(f"series: expected numbers, got {odd}; convert it, or pass {FORMS}.")
+    if hasattr(X, "to_numpy"):
+        values = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        array = np.asarray(X)
+        if array.dtype.kind == "O":
             array = np.where(pd.isna(array), np.nan, array)
-            if any(isinstance(value, (str, bytes)) for value in array.ravel()):
-                raise TypeError("text")
         values = np.array(array, dtype=np.float64)
-    except (TypeError, ValueError) as problem:
-        got = getattr(X, "dtype", None) or _odd_column(X) or problem
-        raise TypeError(
-            f"series: expected numbers, got {got}; convert it, or pass {FORMS}."
-        ) from None
     if np.isinf(values).any():
         where = tuple(int(i) for i in np.argwhere(np.isinf(values))[0])
         raise ValueError(
@@ -131,22 +128,35 @@ def _numbers(X: Any) -> np.ndarray:
     return values
 
 
-def _odd_column(X: Any) -> str | None:
-    """The first column that holds no numbers."""
-    if not isinstance(X, pd.DataFrame):
+def _odd_part(X: Any) -> str | None:
+    """What holds no numbers: the values, or the first column that is odd."""
+    if isinstance(X, pd.DataFrame):
+        for name, column in X.items():
+            if (odd := _odd_part(column)) is not None:
+                return f"{odd} in column {name!r} (for a long table use from_long)"
         return None
-    for name, dtype in X.dtypes.items():
-        if not pd.api.types.is_numeric_dtype(dtype):
-            return (
-                f"column {name!r} of {dtype} (is it the name of the series or of the time? then "
-                f"use from_long)"
-            )
-    return None
+    values = X if isinstance(X, (pd.Series, pd.Index)) else np.asarray(X)
+    dtype = values.dtype
+    if dtype == object:
+        wrong = [v for v in np.ravel(values) if not isinstance(v, Real) and not _is_missing(v)]
+        return f"{type(wrong[0]).__name__} {wrong[0]!r}" if wrong else None
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        return None
+    return str(dtype)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT
 
 
 def _check_stamps(index: pd.Index, name: Any) -> pd.Index:
     """Stamps of one series: dates, periods, durations or whole numbers that rise."""
     where = "" if name is None else f" in series {name!r}"
+    if name is not None and is_time(pd.Index([name])) and not is_time(index):
+        raise TypeError(
+            f"index: expected two levels (series, time), got the times first ({name}); put them "
+            f"last, as with series.swaplevel()."
+        )
     if not (is_time(index) or pd.api.types.is_integer_dtype(index.dtype)):
         raise TypeError(
             f"index: expected dates, periods or whole numbers, got {index.dtype}{where} "

@@ -35,6 +35,7 @@ from gruforecast.forecasting.lookups import of_forecast
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.tails import Joined, join, training_rows
 from gruforecast.foundations.checks import check_integer
+from gruforecast.training.losses import Loss
 
 SERIES_ATTRIBUTES = ("skill_", "coverage_", "horizon_", "lookback_", "season_")
 ROW_ATTRIBUTES = (  # of an earlier fit with a y
@@ -62,7 +63,7 @@ class SeriesForecaster(RowForecaster):
         "horizon": _COUNT,
         "season": _COUNT,
         "freq": lambda name, value: value,
-        "calendar": lambda name, value: check_names(value),
+        "calendar": lambda name, value: check_names(() if value is None else value),
         "calendar_encoding": parameters.choice("cyclic", "embedded"),
         "series_embedding_size": _COUNT,
         "handle_unknown": parameters.choice("error", "ignore"),
@@ -220,13 +221,19 @@ class SeriesForecaster(RowForecaster):
         settings = parameters.check_parameters({"context": self.context}, self._rules)
         if state.settings.missing == "error":
             panel.check_complete()
+        least = np.nanmin(panel.values, initial=np.inf)
+        if least < state.loss.low:
+            raise ValueError(
+                f"series: expected values of at least {state.loss.low:g} with "
+                f"loss={state.loss.name!r}, got {least:g}; correct them."
+            )
         is_used = settings.context != "none"
         return join(panel, state.tails, state.cadence, state.largest_step, use=is_used)
 
-    def _apply(self, *args: Any, **options: Any) -> np.ndarray:
+    def _loss(self) -> Loss:
         if isinstance(getattr(self, "_state", None), SeriesState):
             raise ValueError(
                 "predict_quantiles and predict_distribution: expected a fit with a y, got one to "
                 "series; use forecast(level=...)."
             )
-        return super()._apply(*args, **options)
+        return super()._loss()

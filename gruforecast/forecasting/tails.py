@@ -154,6 +154,22 @@ def _repeats(values: np.ndarray, head: np.ndarray) -> bool:
     return len(values) >= len(head) and np.array_equal(values[: len(head)], head, equal_nan=True)
 
 
+def future_index_of(stamps: pd.Index, future_index: pd.Index) -> pd.Index:
+    """Stamps to come as a caller names them: rising, and after the last one."""
+    if isinstance(stamps, pd.DatetimeIndex) and future_index.dtype.kind == "O":
+        future_index = pd.DatetimeIndex(future_index)
+    if not pd.api.types.is_integer_dtype(future_index.dtype):
+        future_index = _same_kind(future_index, stamps)
+    is_same = type(future_index) is type(stamps)
+    after = future_index[0] > stamps[-1] if is_same else True
+    if not after or not (future_index[1:] > future_index[:-1]).all():
+        raise ValueError(
+            f"future_index: expected stamps that rise, all after {stamps[-1]}, got "
+            f"{future_index[0]} to {future_index[-1]}; sort them and drop those that have passed."
+        )
+    return future_index
+
+
 def _same_kind(index: pd.Index, known: pd.Index) -> pd.Index:
     """Stamps in the time zone of the training rows, if they can be compared with these at all."""
     if getattr(index, "tz", None) is not None and getattr(known, "tz", None) is not None:
