@@ -158,7 +158,7 @@ class Calibration:
 
     def quantiles(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Scores (H,) between which a share of ``level`` percent lies, at most 0 and at least 0."""
-        share = np.full(len(self.counts), (1 - level / 100) / 2)
+        share = np.full(len(self.counts), (100 - level) / 200)
         return self._tail(share, -1), self._tail(share, 1)
 
     def adapted_quantiles(self, level: float, newer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +168,7 @@ class Calibration:
         little larger, so that in the long run misses are as frequent as they should be. Errors
         within a season go together: there is one step per season, as long as so many are.
         """
-        target = (1 - level / 100) / 2
+        target = (100 - level) / 200
         low_share = np.full(newer.shape[1:], target)
         high_share = low_share.copy()
         season = len(self.of_phases)
