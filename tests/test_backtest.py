@@ -210,14 +210,12 @@ def test_series_that_begin_late_or_end_early():
 
 
 @pytest.mark.parametrize("repeat", [np.full(N, 5.0), np.tile([1.0, 2, 3, 4], N // 4)])
-@pytest.mark.xfail(strict=True, reason="last that begins as training did is taken for its rows")
 def test_arrays_that_repeat_themselves(repeat):
     result = backtest(forecaster(lookback=3), repeat, 3)
     np.testing.assert_array_equal(result["time"], result["cutoff"] + result["step"])
 
 
 @pytest.mark.parametrize("level", [None, 80])
-@pytest.mark.xfail(strict=True, raises=(KeyError, ValueError), reason="two levels of columns")
 def test_a_table_with_two_levels_of_columns(level):
     table = wide()
     table.columns = pd.MultiIndex.from_tuples([("north", 1), ("south", 2)])

@@ -71,7 +71,6 @@ def test_going_on_from_every_kind_of_place(recorder, tmp_path):
         assert path.read_text() == text
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a title cut short is refused")
 def test_going_on_from_within_the_title(tmp_path):
     path = tmp_path / "file.csv"
     whole = backtest(forecaster(), daily(), H, path=path)
@@ -111,7 +110,6 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     assert path.read_text() == "a,b\n1,2\n"
 
 
-@pytest.mark.xfail(strict=True, reason="the mark does not tell which table is which")
 def test_tables_that_change_places_are_another_backtest(tmp_path):
     path, table = tmp_path / "file.csv", pd.DataFrame({"a": values(3)}, daily().index)
     backtest(forecaster(), daily(), H, covariates=table, path=path)
@@ -129,21 +127,15 @@ NAMES = {
     "dates": [pd.Timestamp("2020-01-01"), pd.Timestamp("2021-01-01")],
     "number and text": [1, "1"],
 }
-WRONG = {"like a mark": ValueError, "dates": KeyError, "number and text": AssertionError}
 
 
-@pytest.mark.parametrize("kind", [
-    pytest.param(kind, marks=[pytest.mark.xfail(
-        strict=True, raises=WRONG[kind], reason="names come back from their text alone"
-    )] if kind in WRONG else []) for kind in NAMES
-])  # fmt: skip
+@pytest.mark.parametrize("kind", NAMES)
 def test_names_come_back(kind, tmp_path):
     table = wide().set_axis(NAMES[kind], axis=1)
     whole = backtest(forecaster(), table, H, path=tmp_path / "file.csv")
     check_equal(backtest(forecaster(), table, H, path=tmp_path / "file.csv"), whole)
 
 
-@pytest.mark.xfail(strict=True, reason="the rest of a line after # is a comment")
 def test_a_name_with_the_sign_of_comments_is_readable(tmp_path):
     table = wide().set_axis(["shop #1", "shop #2"], axis=1)
     whole = backtest(forecaster(), table, H, path=tmp_path / "file.csv")

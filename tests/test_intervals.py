@@ -197,7 +197,6 @@ def test_short_series(n):
     check_order(forecaster(horizon=2).fit(daily(noisy(n))).forecast(7, level=(50, 80, 95)))
 
 
-@pytest.mark.xfail(strict=True, reason="the deviation of a Student t with 2 degrees is infinite")
 def test_spread_of_a_student_t_is_finite():
     made = Forecasts.of(make_loss("student_t"), np.array([[0.0, 0, -60]]), np.zeros(1), np.ones(1))
     assert np.isfinite(made.above).all()

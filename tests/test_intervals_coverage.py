@@ -65,16 +65,7 @@ def test_conformal_bounds_keep_their_width():
     np.testing.assert_allclose(first["hi-80"] - first["mean"], later["hi-80"] - later["mean"])
 
 
-@pytest.mark.parametrize(
-    "normalize",
-    [
-        "standard",
-        *(
-            pytest.param(kind, marks=pytest.mark.xfail(strict=True, reason="foretold rows calm it"))
-            for kind in ("last", "window")
-        ),
-    ],
-)
+@pytest.mark.parametrize("normalize", ["standard", "last", "window"])
 def test_bounds_widen_beyond_the_horizon(normalize):
     series = daily(np.random.default_rng(0).standard_normal(300).cumsum())
     made = forecaster(normalize=normalize, season=1).fit(series).forecast(5 * H, level=80)
@@ -82,7 +73,6 @@ def test_bounds_widen_beyond_the_horizon(normalize):
     assert (width[4] > 1.8 * width[0]).all()  # by about the root of 5
 
 
-@pytest.mark.xfail(strict=True, reason="training rows in last count as newer observations")
 def test_training_rows_teach_no_bounds():
     series = daily(noisy())
     model = forecaster(max_iter=20, learning_rate=0.02).fit(series)
@@ -90,7 +80,6 @@ def test_training_rows_teach_no_bounds():
     pd.testing.assert_frame_equal(first, again)
 
 
-@pytest.mark.xfail(strict=True, reason="the share of an adaptive bound grows without end")
 def test_adaptive_bounds_come_back_after_errors_of_one_sign():
     calibration = learn(np.random.default_rng(0).standard_normal((800, 1)))
     newer = np.concatenate([np.full(1500, 1.0), np.full(100, -1.0)])

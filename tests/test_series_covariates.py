@@ -134,17 +134,14 @@ class TestCategories:
         with pytest.raises(ValueError, match="that training has seen, got 'new'; train with it"):
             model.forecast(covariates=FUTURE.assign(kind="new"))
 
-    @pytest.mark.xfail(strict=True, reason="fit encodes the rows after the series, too")
     def test_fit_does_not_mind_categories_of_the_future(self):
         small().fit(EXPLAINED, covariates=pd.concat([PAST, FUTURE.assign(kind="new")]))
 
-    @pytest.mark.xfail(strict=True, reason="categories are those of the rows before the tail")
     def test_a_category_that_only_the_newest_rows_have(self):
         table = PAST.assign(kind=PAST["kind"].where(PAST.index < STAMPS[N - 5], "new"))
         found = small(early_stopping=True).fit(EXPLAINED, covariates=table)
         assert found.forecast(covariates=FUTURE).notna().all(axis=None)
 
-    @pytest.mark.xfail(strict=True, reason="the lesson that judges fails and is left out")
     def test_bounds_when_only_the_newest_rows_have_a_category(self):
         table = PAST.assign(kind=PAST["kind"].where(PAST.index < STAMPS[N - 5], "new"))
         model = small(early_stopping=False).fit(EXPLAINED, covariates=table)
@@ -252,7 +249,6 @@ class TestWarmStart:
         model.fit(EXPLAINED, covariates=X[["kind", "x"]])
         assert model.forecast(covariates=X).notna().all(axis=None)
 
-    @pytest.mark.xfail(strict=True, reason="the encoder of the first fit reads the tables unchecke")
     @pytest.mark.parametrize(
         ("first", "then"),
         [(None, X), (X, X.assign(more=1.0)), (X[["x"]], X["x"].rename("other")), (X[["x"]], None)],

@@ -71,7 +71,6 @@ class TestMarket:
         found = small().fit(series[series.index.get_level_values(1) < MARKET.index[1000]])
         same(found.forecast(6).loc["stock_0"].index, MARKET.index[1000:1006].rename("day"))
 
-    @pytest.mark.xfail(strict=True, reason="windows of forecasts are smooth, their spread is small")
     def test_bounds_of_a_random_walk_widen_beyond_the_horizon(self):
         prices = make_market(n_days=800, n_stocks=4)
         found = small(horizon=5, normalize="last").fit(prices).forecast(20, level=80)
@@ -79,7 +78,6 @@ class TestMarket:
         assert (width.iloc[9] > width.iloc[4]).all()
         assert (width.iloc[19] > width.iloc[9]).all()
 
-    @pytest.mark.xfail(strict=True, reason="the usual spread of windows of one row is rounding")
     @pytest.mark.parametrize("kind", ["last", "window"])
     def test_bounds_of_windows_of_one_row(self, kind):
         for seed in (1, 2, 3):
@@ -207,7 +205,6 @@ class TestWithoutRhythm:
         again = model.forecast(10, covariates=array, future_index=self.STAMPS[60:70])
         pd.testing.assert_frame_equal(again, found)
 
-    @pytest.mark.xfail(strict=True, reason="every step reads the row of the last stamp instead")
     @pytest.mark.parametrize("form", ["table", "array"])
     def test_covariates_without_future_stamps(self, form):
         """They count, or there is an error that asks for future_index (then change this test)."""

@@ -43,10 +43,6 @@ def fitted(name="plain"):
     return copy.copy(FITTED[name])
 
 
-def known_bug(reason, *case):
-    return pytest.param(*case, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
@@ -61,12 +57,12 @@ def known_bug(reason, *case):
         ({"level": np.nan}, ValueError, "in \\(0, 100\\), got nan; choose one inside"),
         ({"level": (80, 95, 80)}, ValueError, "every level once, got \\[80, 95, 80\\]; drop doubl"),
         ({"level": "80"}, TypeError, "level: expected a number, got '80'; pass a float"),
-        known_bug("NumPy answers", {"level": (80, (90, 95))}, TypeError, "level: expected a num"),
+        ({"level": (80, (90, 95))}, TypeError, "level: expected a num"),
         ({"future_index": NEXT[:3]}, ValueError, "expected 4 stamps, one for each step, got 3; pa"),
-        known_bug("pandas answers", {"future_index": 5}, TypeError, "future_index: expected"),
-        known_bug("not looked at", {"future_index": NEXT[[0, 0, 1, 2]]}, ValueError, "future_inde"),
-        known_bug("not looked at", {"future_index": NEXT[:4][::-1]}, ValueError, "future_index: e"),
-        known_bug("not looked at", {"future_index": DAYS[:4]}, ValueError, "future_index: expecte"),
+        ({"future_index": 5}, TypeError, "future_index: expected"),
+        ({"future_index": NEXT[[0, 0, 1, 2]]}, ValueError, "future_inde"),
+        ({"future_index": NEXT[:4][::-1]}, ValueError, "future_index: e"),
+        ({"future_index": DAYS[:4]}, ValueError, "future_index: expecte"),
         ({"covariates": TABLE}, ValueError, "covariates: expected None, as fit had none, got a ta"),
         ({"static": STATIC}, ValueError, "static: expected None, as fit had none, got a table; pa"),
         ({"past_covariates": TABLE}, ValueError, "past_covariates: expected None, as they are of "),
@@ -112,18 +108,15 @@ def test_missing_newer_values():
     refused(model, lambda m: m.forecast(last=SERIES.where(SERIES > 0.2)), ValueError, match)
 
 
-UNNAMED = pytest.mark.xfail(strict=True, reason="it is taken for a series not seen in training")
-
-
 @pytest.mark.parametrize(
     ("trained", "name"),
     [
         (SERIES, None),
         (SERIES.rename("load"), "load"),
         (WIDE[["a"]], "a"),
-        pytest.param(SERIES.rename("load"), None, marks=UNNAMED),
-        pytest.param(SERIES, "load", marks=UNNAMED),
-        pytest.param(WIDE[["a"]], None, marks=UNNAMED),
+        (SERIES.rename("load"), None),
+        (SERIES, "load"),
+        (WIDE[["a"]], None),
     ],
 )
 def test_newer_rows_of_the_only_series_follow_its_training_rows(trained, name):
@@ -134,7 +127,6 @@ def test_newer_rows_of_the_only_series_follow_its_training_rows(trained, name):
     np.testing.assert_array_equal(model.forecast(last=newer), there)
 
 
-@pytest.mark.xfail(strict=True, reason="only fit looks for them")
 def test_newer_values_below_the_floor_of_the_loss():
     newer = -1 - SERIES.abs().set_axis(DAYS + pd.Timedelta(days=N))
     match = "series: expected values of at least 0 with loss='poisson', got -"
@@ -157,10 +149,9 @@ def test_newer_values_below_the_floor_of_the_loss():
         (np.ones((4, 1)), ValueError, "covariates: expected the columns \\['x', 'c'\\] as in fit"),
         (np.ones((4, 2, 2)), ValueError, "covariates: expected a table, got an array of 3 dimensi"),
         (None, ValueError, "covariates: expected a row for 2024-03-01 00:00:00, got none"),
-        known_bug(
-            "Python answers", TABLE.assign(x="much"), TypeError, "covariates: expected .* 'x'"
+        (TABLE.assign(x="much"), TypeError, "covariates: expected .* 'x'"
         ),
-        known_bug("read as numbers", TABLE.assign(x="3"), TypeError, "covariates: expected .* 'x'"),
+        (TABLE.assign(x="3"), TypeError, "covariates: expected .* 'x'"),
     ],
 )  # fmt: skip
 def test_covariates(table, error, match):
@@ -227,11 +218,11 @@ def test_score_of_a_series(name):
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        known_bug("it advises another loss", "plain", "predict_quantiles"),
-        known_bug("it advises another loss", "plain", "predict_distribution"),
-        known_bug("AttributeError", "quantiles", "predict_quantiles"),
-        known_bug("AttributeError", "counts", "predict_quantiles"),
-        known_bug("AttributeError", "counts", "predict_distribution"),
+        ("plain", "predict_quantiles"),
+        ("plain", "predict_distribution"),
+        ("quantiles", "predict_quantiles"),
+        ("counts", "predict_quantiles"),
+        ("counts", "predict_distribution"),
     ],
 )
 def test_distributions_of_rows(name, method):
@@ -245,7 +236,6 @@ def test_a_fit_with_a_y_forgets_the_series():
     assert not {"skill_", "horizon_", "lookback_", "season_"} & set(vars(model))
 
 
-@pytest.mark.xfail(strict=True, reason="only fit removes them")
 def test_partial_fit_with_a_y_forgets_the_series():
     model = small().fit(SERIES)
     model.partial_fit(VALUES[:, None], VALUES)

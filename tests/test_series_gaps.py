@@ -127,7 +127,6 @@ class TestMissingValues:
         assert found.index.equals(STAMPS[N : N + H])
         assert found.notna().all(axis=None)
 
-    @pytest.mark.xfail(strict=True, reason="the engine is given a validation set without rows")
     def test_nothing_at_the_end(self):
         series = PERIODIC[:N].where(np.arange(N) < 300)
         found = small(early_stopping=True).fit(series).forecast()
@@ -154,7 +153,6 @@ class TestMissingValues:
         assert model.forecast(3 * H, level=80).notna().all(axis=None)
 
     @pytest.mark.parametrize("what", ["covariates", "past_covariates"])
-    @pytest.mark.xfail(strict=True, reason="missing='error' looks at newer rows of series alone")
     def test_of_covariates_where_none_may_be_missing(self, what):
         with pytest.raises(ValueError, match=f"^{what}: expected no missing value"):
             small(missing="error").fit(PERIODIC[:N], **{what: X.where(X > 0)})

@@ -54,7 +54,6 @@ def levels(*parts, **names):
 NO_STAMP = DAYS.to_series(index=range(N)).mask(np.arange(N) == 5)
 HALVES = ["a"] * 30 + ["b"] * 30
 WRONG_TYPE = "series: expected numbers, got "
-KNOWN = pytest.mark.xfail(strict=True, reason="such values are converted in silence")
 
 
 @pytest.mark.parametrize(
@@ -98,15 +97,13 @@ def test_values(values, match):
         (np.ma.masked_array(WIDE.to_numpy(), False), "without a mask, got a masked one; pass seri"),
         ("abc", WRONG_TYPE + "<U3; convert it"),
         ({"a": 1}, "series: expected numbers, got .*; convert it"),
-        pytest.param(SERIES.map(str), WRONG_TYPE, marks=KNOWN),
-        pytest.param(SERIES + 1j, WRONG_TYPE, marks=KNOWN),
-        pytest.param(pd.Series(DAYS, DAYS), WRONG_TYPE + "datetime64", marks=KNOWN),
-        pytest.param(pd.Series(DAYS - DAYS[0], DAYS), WRONG_TYPE + "timedelta", marks=KNOWN),
-        pytest.param(DAYS, WRONG_TYPE + "datetime64", marks=KNOWN),
-        pytest.param(
-            pd.DataFrame({"date": DAYS, "sold": VALUES}), "column 'date' of datetime64",
-            marks=KNOWN,
-        ),
+        (SERIES.map(str), WRONG_TYPE),
+        (SERIES + 1j, WRONG_TYPE),
+        (pd.Series(DAYS, DAYS), WRONG_TYPE + "datetime64"),
+        (pd.Series(DAYS - DAYS[0], DAYS), WRONG_TYPE + "timedelta"),
+        (DAYS, WRONG_TYPE + "datetime64"),
+        (
+            pd.DataFrame({"date": DAYS, "sold": VALUES}), "column 'date' of datetime64"),
     ],
 )  # fmt: skip
 def test_types_of_values(values, match):
@@ -205,7 +202,6 @@ def test_masked_covariates():
     refused(small(), lambda m: m.fit(SERIES, covariates=masked), TypeError, match)
 
 
-@pytest.mark.xfail(strict=True, reason="the message is about 'X' and 'column 1'")
 def test_the_message_names_the_table_and_column_of_huge_numbers():
     table = TABLE.assign(q=[1e300, -1e300] * 34)
     match = "covariates: expected numbers whose spread is finite, got .* in column 'q'"
@@ -235,9 +231,6 @@ def test_static(static, error, match):
     refused(small(), lambda m: m.fit(WIDE, static=static), error, match)
 
 
-NAN = pytest.mark.xfail(strict=True, reason="fit does not look for missing values of series")
-
-
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
@@ -258,7 +251,7 @@ NAN = pytest.mark.xfail(strict=True, reason="fit does not look for missing value
         ({"freq": 3}, "freq: expected a frequency of pandas that goes forward, .* got 3; see"),
         ({"freq": "B"}, "on the grid of 'B', got 2024-01-06 .* \\(row 5\\); pass the frequency th"),
         ({"loss": "poisson"}, "values of at least 0 with loss='poisson', got -0.9.*; correct them"),
-        pytest.param({"missing": "error"}, "series: expected no missing value with mi", marks=NAN),
+        ({"missing": "error"}, "series: expected no missing value with mi"),
     ],
 )  # fmt: skip
 def test_parameters(parameters, match):

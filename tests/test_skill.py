@@ -205,7 +205,6 @@ def test_constant_series():
     np.testing.assert_array_equal(model.forecast(level=95).to_numpy(), 3.0)
 
 
-@pytest.mark.xfail(strict=True, reason="the line of the skill is there, and empty")
 def test_repr_of_a_constant_series():
     text = repr(forecaster(horizon=2).fit(dated(np.full(60, 3.0))))
     assert "skill" not in [line.strip() for line in text.splitlines()]
@@ -252,7 +251,6 @@ def test_echoes_of_the_last_value():
         contest(actual, last, scale).warn_of_echo(last)
 
 
-@pytest.mark.xfail(strict=True, reason="errors count in raw units, so that large series decide")
 def test_one_large_walk_among_many_series_is_no_echo():
     actual, last = noise((700, 1)), np.zeros((700, 1))
     mean = 0.9 * actual

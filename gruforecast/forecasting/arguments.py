@@ -29,7 +29,7 @@ def read_newer(X: Any, state: SeriesState) -> Panel:
     """Rows of series that are named as in training: what has no name goes by its place."""
     panel = Panel.read(X)
     known = list(state.tails)
-    is_unnamed = panel.form == "array" or not hasattr(X, "index")
+    is_unnamed = not isinstance(X, (pd.Series, pd.DataFrame))
     if is_unnamed and panel.n_series != len(known):
         raise ValueError(
             f"series: expected an array of {len(known)} series as in fit, got {panel.n_series}; "
@@ -43,12 +43,15 @@ def read_levels(level: Any) -> list[float]:
     """Percentages, in the order of the caller."""
     if level is None:
         return []
-    levels = list(level) if isinstance(level, Iterable) else [level]
+    is_one = isinstance(level, str) or not isinstance(level, Iterable)
+    levels = [level] if is_one else list(level)
     for one in levels:
         check_number("level", one, low=0.0, high=100.0, open_low=True, open_high=True)
         if one < 1:
-            raise ValueError(f"level: expected percentages, got {one}; did you mean {100 * one:g}?")
-    if len(set(levels)) < len(levels):
+            raise ValueError(
+                f"level: expected percentages, got {one}; pass {100 * one:g} if you mean that."
+            )
+    if len({f"{one:g}" for one in levels}) < len(levels):
         raise ValueError(f"level: expected every level once, got {levels}; drop doubles.")
     return [float(one) for one in levels]
 

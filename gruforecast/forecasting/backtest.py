@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from gruforecast.forecasting.arguments import read_levels
+from gruforecast.forecasting.arguments import as_tables, read_levels
 from gruforecast.forecasting.cadence import Cadence
 from gruforecast.forecasting.journal import Journal, fingerprint
 from gruforecast.forecasting.panel import Panel
@@ -62,7 +62,9 @@ def backtest(
     -------
     DataFrame
         series, cutoff (stamp of the last row known), step, time, actual, mean, and lo-, hi- for
-        each level. ``actual`` is NaN where the series has no value.
+        each level. ``actual`` is NaN where the series has no value. The stamps of steps are those
+        of the series where its frequency is not regular, so that a closing that nobody foresaw
+        shifts nothing.
 
     Examples
     --------
@@ -73,6 +75,9 @@ def backtest(
     >>> bool(metrics.mae(result["actual"], result["mean"]) < 5)
     True
     """
+    if not isinstance(series, (pd.Series, pd.DataFrame)):
+        array = np.asarray(series)
+        series = pd.Series(array) if array.ndim < 2 else pd.DataFrame(array)
     panel = Panel.read(series)
     horizon = check_integer("horizon", horizon, low=1)
     stride = horizon if stride is None else check_integer("stride", stride, low=1)
@@ -81,14 +86,11 @@ def backtest(
     index = panel.index
     cutoffs = _cutoffs(len(index), horizon, stride, initial)
     model = clone(estimator)
+    if getattr(model, "warm_start", False):
+        model.set_params(warm_start=False)  # a cutoff must not depend on how the last one ended
     if getattr(model, "horizon", horizon) is None:
         model.set_params(horizon=horizon)
-    tables = {
-        name: table if table is None or hasattr(table, "index") else pd.DataFrame(table)
-        for name, table in (
-            ("covariates", covariates), ("past_covariates", past_covariates), ("static", static)
-        )
-    }  # fmt: skip
+    tables = as_tables(covariates, past_covariates, static)
     given = {name: table for name, table in tables.items() if table is not None}
     journal = Journal(
         path,
@@ -116,7 +118,7 @@ def backtest(
         if not is_regular:
             options["future_index"] = index[cutoff : cutoff + horizon]
         made = model.forecast(horizon, level=levels or None, **options)
-        parts = list(_tidy(made, panel, index[cutoff - 1], actual))
+        parts = list(_tidy(made, panel, index[cutoff - 1], actual, not levels))
         journal.add(cutoff, pd.concat(parts, ignore_index=True))
     return pd.concat([journal.done[cutoff] for cutoff in cutoffs], ignore_index=True)
 
@@ -130,6 +132,11 @@ def _read_refit(refit: Any) -> int:
 
 def _cutoffs(n_rows: int, horizon: int, stride: int, initial: int | None) -> list[int]:
     """Numbers of rows that are known, one after the other."""
+    if n_rows <= horizon:
+        raise ValueError(
+            f"series: expected more rows than horizon={horizon}, got {n_rows}; pass more rows or "
+            f"lower horizon."
+        )
     if initial is None:
         initial = n_rows - max(horizon, n_rows // TEST_SHARE)
     elif check_integer("initial", initial, low=1) > n_rows - horizon:
@@ -137,18 +144,11 @@ def _cutoffs(n_rows: int, horizon: int, stride: int, initial: int | None) -> lis
             f"initial: expected at most {n_rows - horizon}, as horizon={horizon} of the {n_rows} "
             f"rows come after it, got {initial}; lower it."
         )
-    if initial < 1:
-        raise ValueError(
-            f"series: expected more rows than horizon={horizon}, got {n_rows}; pass more rows or "
-            f"lower horizon."
-        )
     return list(range(initial, n_rows - horizon + 1, stride))
 
 
 def _between(series: Any, panel: Panel, index: pd.Index, begin: int, end: int) -> Any:
     """Rows of the series from one number of rows to another."""
-    if panel.form == "array" or not hasattr(series, "iloc"):
-        return np.asarray(series)[begin:end]
     if panel.form != "long":
         return series.iloc[begin:end]
     times = series.index.get_level_values(1)
@@ -156,7 +156,7 @@ def _between(series: Any, panel: Panel, index: pd.Index, begin: int, end: int) -
 
 
 def _tidy(
-    made: pd.DataFrame, panel: Panel, cutoff: Any, actual: list[pd.Series]
+    made: pd.DataFrame, panel: Panel, cutoff: Any, actual: list[pd.Series], is_plain: bool
 ) -> Iterator[pd.DataFrame]:
     """The forecasts of every series as rows, beside what happened."""
     check_type("forecast", made, pd.DataFrame, "use an estimator whose forecast returns one")
@@ -174,7 +174,7 @@ def _tidy(
             if not len(before) or before[-1] != cutoff:
                 continue  # it had ended, or not begun
         facts = {
-            "series": name,
+            "series": [name] * len(own),
             "cutoff": cutoff,
             "step": np.arange(1, len(own) + 1),
             "time": own.index,

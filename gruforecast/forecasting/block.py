@@ -54,12 +54,14 @@ class Block:
         n_required: int = 0,
         n_foretold: int = 0,
         following: pd.Index | None = None,
+        is_training: bool = False,
     ) -> Block:
         """Find everything that belongs to the rows of a panel.
 
         Of what is known in the future, the ``n_required`` steps after the last row must be there;
         ``following`` are their stamps if these do not follow from the cadence. The last
-        ``n_foretold`` rows of each series are forecasts, of which nothing else is known.
+        ``n_foretold`` rows of each series are forecasts, of which nothing else is known. In
+        training what follows the last row is left out.
         """
         numbered = {id(stamps): stamps for stamps in panel.stamps}  # a table's columns share them
         try:
@@ -85,7 +87,11 @@ class Block:
                 required = np.zeros(len(stamps), bool)
                 required[at] = True
                 required[at[-1] + 1 : at[-1] + 1 + n_required] = True
-                known.append(rows_at("covariates", beside.known(name), name, stamps, required))
+                found_rows = rows_at("covariates", beside.known(name), name, stamps, required)
+                if is_training:
+                    own_rows = found_rows.iloc[: at[-1] + 1].reset_index(drop=True)
+                    found_rows = own_rows.reindex(range(len(stamps))).set_axis(stamps)
+                known.append(found_rows)
         bounds = np.concatenate([[0], np.cumsum([len(stamps) for stamps in all_stamps])])
         offsets = [at + begin for at, begin in zip(places, bounds[:-1], strict=True)]
         return cls(
@@ -98,6 +104,12 @@ class Block:
             stamp_bounds=bounds.astype(np.int64),
             at=np.concatenate(offsets) if offsets else np.zeros(panel.n, np.int64),
         )
+
+    @property
+    def own_known(self) -> pd.DataFrame:
+        """What is known at the rows themselves (n, .)."""
+        assert self.known is not None
+        return self.known.iloc[self.at]
 
     def gaps(self) -> np.ndarray:
         """Stamps left out directly before each row (n,)."""
@@ -139,7 +151,12 @@ def _with_following(
         following = cadence.future(stamps[-1], horizon) if is_told else stamps[-1:]
     following = following[:horizon]
     following = following.append(following[-1:].repeat(horizon - len(following)))
-    left_out = [cadence.future(stamps[row], int(steps[row]) - 1) for row in holes]
-    places = [at[row] + np.arange(1, steps[row]) for row in holes]
-    order = np.argsort(np.concatenate([at, *places, at[-1] + 1 + np.arange(horizon)]))
+    numbers = [at[row] + np.arange(1, steps[row]) for row in holes]
+    if holes.size and cadence.kind == "grid":  # the whole line at once
+        line = cadence.future(stamps[0], int(positions[-1] - positions[0]))
+        offsets = [positions[row] - positions[0] + np.arange(steps[row] - 1) for row in holes]
+        left_out = [line[np.concatenate(offsets)]]
+    else:
+        left_out = [cadence.future(stamps[row], int(steps[row]) - 1) for row in holes]
+    order = np.argsort(np.concatenate([at, *numbers, at[-1] + 1 + np.arange(horizon)]))
     return stamps.append([*left_out, following])[order], at

@@ -11,6 +11,8 @@ import pandas as pd
 from gruforecast.data.inputs import InputEncoder
 from gruforecast.foundations.checks import check_no_mask
 
+HUGE = 1e30  # numbers beyond it have no place among those of float32
+
 
 def read_table(what: str, table: Any, index: pd.Index | None) -> pd.DataFrame:
     """A table of covariates; an array gets ``index``, row by row."""
@@ -52,7 +54,8 @@ def read_table(what: str, table: Any, index: pd.Index | None) -> pd.DataFrame:
             raise ValueError(
                 f"{what}: expected every {axis} once, got {twice!r} twice; drop one of the two."
             )
-    return table
+    flags = [name for name, dtype in table.dtypes.items() if pd.api.types.is_bool_dtype(dtype)]
+    return table.astype(dict.fromkeys(flags, np.float64)) if flags else table
 
 
 def rows_at(
@@ -90,7 +93,7 @@ def of_series(what: str, table: pd.DataFrame, name: Any) -> pd.DataFrame:
     """The rows of one series, by time; a table that is indexed by time alone is shared."""
     if not isinstance(table.index, pd.MultiIndex):
         return table
-    if name not in table.index.get_level_values(0):
+    if name not in table.index.levels[0]:
         raise ValueError(
             f"{what}: expected rows of series {name!r}, got none; add them, or give the table "
             f"an index of times if all series share it."
@@ -181,6 +184,16 @@ class ColumnsEncoder:
         return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
+def check_complete(what: str, table: pd.DataFrame | None) -> None:
+    """No value may be missing."""
+    if table is not None and (missing := table.isna().to_numpy()).any():
+        row, column = (int(i) for i in np.argwhere(missing)[0])
+        raise ValueError(
+            f"{what}: expected no missing value with missing='error', got one in column "
+            f"{table.columns[column]!r} at {table.index[row]}; fill it or set missing='mask'."
+        )
+
+
 def _is_numeric(dtype: Any) -> bool:
     return bool(pd.api.types.is_numeric_dtype(dtype)) and not isinstance(dtype, pd.CategoricalDtype)
 
@@ -190,12 +203,13 @@ def _is_text(known: pd.Index) -> bool:
 
 
 def _numbers(what: str, table: pd.DataFrame) -> np.ndarray:
-    """Numeric columns (n, F) with NaN for what is missing, and nothing infinite."""
+    """Numeric columns (n, F) with NaN for what is missing, and nothing infinite or huge."""
     values = table.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        row, column = (int(i) for i in np.argwhere(np.isinf(values))[0])
+    huge = np.abs(values) > HUGE
+    if huge.any():
+        row, column = (int(i) for i in np.argwhere(huge)[0])
         raise ValueError(
-            f"{what}: expected finite numbers or NaN, got {values[row, column]} in column "
+            f"{what}: expected numbers up to {HUGE:g}, or NaN, got {values[row, column]} in column "
             f"{table.columns[column]!r} at {table.index[row]}; correct it or make it NaN."
         )
     return np.asarray(values)

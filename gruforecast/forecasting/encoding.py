@@ -13,7 +13,7 @@ import numpy as np
 
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.calendar import calendar_features
-from gruforecast.forecasting.covariates import ColumnsEncoder
+from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
 from gruforecast.network import Windows
 
@@ -61,6 +61,7 @@ class SeriesEncoder:
     calendar_encoding: str
     embedded: dict[Any, int]  # number of each series in the table of embeddings
     lookback: int
+    refuses_missing: bool
     dtype: str
 
     @classmethod
@@ -96,6 +97,7 @@ class SeriesEncoder:
             calendar_encoding=settings.calendar_encoding,
             embedded={} if size is None else {name: s for s, name in enumerate(panel.names)},
             lookback=lookback,
+            refuses_missing=settings.missing == "error",
             dtype=settings.dtype,
         )
 
@@ -107,6 +109,9 @@ class SeriesEncoder:
     def encode(self, block: Block) -> Encoded:
         """Rows and windows of a block."""
         panel = block.panel
+        if self.refuses_missing:
+            check_complete("past_covariates", block.past)
+            check_complete("covariates", None if block.known is None else block.own_known)
         center, scale = self.scaling.of_series(block)
         now_center, now_scale = self.scaling.of_rows(block)
         level, spread = (now_center - center) / scale, now_scale / scale

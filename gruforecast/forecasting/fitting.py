@@ -202,7 +202,7 @@ def make_course(
             f"more rows{advice}."
         )
     has_future = bool(settings.calendar) or beside.known is not None
-    block = Block.build(panel, cadence, horizon, beside, has_future=has_future)
+    block = Block.build(panel, cadence, horizon, beside, has_future=has_future, is_training=True)
     is_tail = _newest_observed(panel, settings.validation_fraction, max(horizon, LEAST_TAIL))
     course = Course(
         block, settings, loss, horizon, lookback, season, rows_ahead(block, horizon), is_tail

@@ -62,9 +62,11 @@ def forecast_ahead(
     state, panel = fitted.state, joined.panel
     horizon = state.horizon
     positions = np.array([state.cadence.positions(own)[-1] for own in panel.stamps])
-    stamps = [_following(fitted, own, steps, future_index) for own in panel.stamps]
+    ends = {own[-1]: own for own in panel.stamps}
+    following_of = {end: _following(fitted, own, steps, future_index) for end, own in ends.items()}
+    stamps = [following_of[own[-1]] for own in panel.stamps]
     inner = [_comparable(own, new) for own, new in zip(panel.stamps, stamps, strict=True)]
-    parts = []
+    parts: list[Forecasts] = []
     for begin in range(0, steps, horizon):
         n = min(horizon, steps - begin)
         following = None if future_index is None else future_index[begin:]
@@ -139,21 +141,30 @@ def _newer_scores(
     panel, horizon = joined.panel, fitted.state.horizon
     block = fitted.build(panel, beside)
     ahead = rows_ahead(block, horizon)
-    place = np.arange(panel.n) - (panel.bounds[1:] - MOST_NEWER)[panel.codes]  # from the end
-    ahead[~joined.is_new[ahead] | (place[ahead] < 0)] = -1
+    place = np.arange(panel.n) - panel.bounds[1:][panel.codes]  # from the end
+    ahead[~_is_newer(fitted, joined)[ahead] | (place[ahead] < -MOST_NEWER)] = -1
     rows = np.flatnonzero((ahead >= 0).any(axis=1))
-    out = np.full((MOST_NEWER, panel.n_series, horizon), np.nan)
-    if not len(rows):
-        return out[:0]
     ahead = ahead[rows]
-    encoded = fitted.state.encoder.encode(block)
-    scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
-    names = [panel.names[s] for s in panel.codes[rows]]
-    scores /= calibration.weights(names, block.positions[rows], horizon)
     where = np.nonzero(ahead >= 0)
     target = ahead[where]
-    out[place[target], panel.codes[target], where[1]] = scores[where]
-    return out[int(place[target].min()) :]
+    first = int(place[target].min()) if len(target) else 0
+    out = np.full((-first, panel.n_series, horizon), np.nan)
+    if len(target):
+        encoded = fitted.state.encoder.encode(block)
+        scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
+        names = [panel.names[s] for s in panel.codes[rows]]
+        scores /= calibration.weights(names, block.positions[rows], horizon)
+        out[place[target] - first, panel.codes[target], where[1]] = scores[where]
+    return out
+
+
+def _is_newer(fitted: Fitted, joined: Joined) -> np.ndarray:
+    """Rows (n,) that training did not see."""
+    panel, newer = joined.panel, joined.is_new.copy()
+    for name, (a, b), stamps in zip(panel.names, panel.pairs(), panel.stamps, strict=True):
+        if (tail := fitted.state.tails.get(name)) is not None:
+            newer[a:b] &= stamps > tail.stamps[-1]
+    return newer
 
 
 def forecast_every_row(fitted: Fitted, joined: Joined, beside: Beside) -> np.ndarray:
@@ -172,22 +183,21 @@ def walk_forward(fitted: Fitted, joined: Joined, beside: Beside) -> tuple[Contes
     ahead[~joined.is_new[ahead]] = -1
     actual = values_at(panel.values, ahead)
     rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
-    if not len(rows):
-        raise ValueError(
-            "series: expected at least one value that follows a row, got none; pass more rows, or "
-            "rows that follow those of fit."
-        )
-    origins = []
-    for s, tail in enumerate(joined.tails):
-        own = slice(panel.bounds[s], panel.bounds[s + 1])
-        origins.append(
-            Origin.of(block.positions[own], panel.values[own]) if tail is None else tail.origin
-        )
+    unseen = Origin.of_unseen
+    origins = [
+        unseen(block.positions[a:b], panel.values[a:b]) if tail is None else tail.origin
+        for (a, b), tail in zip(panel.pairs(), joined.tails, strict=True)
+    ]
     of_rows = naive_error(block, np.ones(panel.n, bool), state.season)
     errors = np.array(
         [state.naive_errors.get(name, own) for name, own in zip(panel.names, of_rows, strict=True)]
     )
     contest = make_contest(block, rows, actual[rows], state.season, origins, errors)
+    if contest.is_empty():
+        raise ValueError(
+            "series: expected at least one value that follows an observed one, got none; pass more "
+            "rows, or rows that follow those of fit."
+        )
     return contest, fitted.after(block, encoded, rows).mean
 
 

@@ -14,16 +14,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from gruforecast.training.losses import Loss
 
 MOST_SCORES = 2000  # of a step that are kept; of more, that many order statistics
 ADAPTATION = 0.01  # how far a miss moves the level of an adaptive bound
 EXTENSION = 5.0  # how fast a bound grows beyond the largest score when misses go on
-LEAST_SCORES = 20  # below which there are no bounds at all
+LEAST_SCORES = 2  # of a step, below which there are no bounds
 LEAST_ROWS = 40  # of a series that bounds are learnt from, where there are as many
 SHRINKAGE = 20.0  # rows at which the errors of a group count as much as those of all
 COVERAGE_LEVELS = (80.0, 95.0)
+USUAL_SHARE = 0.8  # of a distribution, whose range is its spread
+OF_NORMAL = np.sqrt(np.pi / 2)  # deviation of a normal variable in units of its mean size
+LEAST = 1e-6  # the smallest share beyond a bound
+ROUNDING = 1e-9
 TINY = np.finfo(np.float64).tiny
 
 
@@ -48,7 +53,12 @@ class Forecasts:
             below = one_sided if loss.quantiles[0] >= 0.5 else below
             above = one_sided if loss.quantiles[-1] <= 0.5 else above
         elif loss.distribution is not None:
-            below = above = loss.distribution(parts).std()
+            found = loss.distribution(parts)
+            if np.isfinite(loss.low):
+                below = above = found.std()
+            else:  # which a tail may make infinite
+                low, high = found.interval(USUAL_SHARE)
+                below, above = mean - low, high - mean
         else:
             below = above = np.broadcast_to(scale[:, None], mean.shape)
         return cls(mean, np.maximum(below, least), np.maximum(above, least))
@@ -71,7 +81,6 @@ class Calibration:
     scores: np.ndarray  # (H, M) of each step, sorted, then NaN
     counts: np.ndarray  # (H,) of scores
     size: np.ndarray  # (H,) mean absolute score
-    pooled: np.ndarray  # scores of all steps in units of their size, sorted
     of_series: dict[Any, float]  # size of its scores beside those of all
     of_phases: np.ndarray  # (season,) the same for the phases of a season that are foretold
     of_origins: np.ndarray  # (season,) and for those from which it is foretold
@@ -90,12 +99,12 @@ class Calibration:
 
         The newer half tells most of what is to come; the older one shows what bands are worth.
         """
-        if np.isnan(scores).all(axis=0).any() or (~np.isnan(scores)).sum() < LEAST_SCORES:
+        if (~np.isnan(scores)).sum(axis=0).min() < LEAST_SCORES:
             return None
         newer = _newest(codes, 0.5, 1)
         older = ~newer
         latest = _newest(codes, 0.5, LEAST_ROWS)
-        if np.isnan(scores[latest]).all(axis=0).any():
+        if (~np.isnan(scores[latest])).sum(axis=0).min() < LEAST_SCORES:
             latest[:] = True
         found = cls._learn(scores[latest], codes[latest], positions[latest], names, season)
         if older.any() and not np.isnan(scores[older]).all(axis=0).any():
@@ -141,7 +150,6 @@ class Calibration:
             scores=table,
             counts=counts,
             size=size,
-            pooled=_thinned((scaled / size)[~np.isnan(scaled)]),
             of_series=dict(zip(names, of_series.tolist(), strict=True)),
             of_phases=of_phases,
             of_origins=of_origins,
@@ -166,7 +174,7 @@ class Calibration:
 
         Adaptive conformal inference: misses make the share beyond a bound smaller, and hits a
         little larger, so that in the long run misses are as frequent as they should be. Errors
-        within a season go together: there is one step per season, as long as so many are.
+        within a season go together: they make one step, the longer the more of them there are.
         """
         target = (100 - level) / 200
         low_share = np.full(newer.shape[1:], target)
@@ -179,36 +187,30 @@ class Calibration:
             low_misses = (scores < self._tail(low_share, -1)).sum(axis=0) / count
             high_misses = (scores > self._tail(high_share, 1)).sum(axis=0) / count
             rates = np.where(seen.any(axis=0), rate, 0.0)
-            low_share += rates * (target - low_misses)
-            high_share += rates * (target - high_misses)
+            low_share = np.clip(low_share + rates * (target - low_misses), -0.5, 0.5)
+            high_share = np.clip(high_share + rates * (target - high_misses), -0.5, 0.5)
         return self._tail(low_share, -1), self._tail(high_share, 1)
 
     def _tail(self, share: np.ndarray, side: int) -> np.ndarray:
         """The score that a share (..., H) of each step's lies beyond, counting one to come.
 
-        Where a step has too few scores for so small a share, those of all steps help.
+        Where a step has too few scores for so small a share, a Student t of their size helps.
         """
         n = self.counts
-        beyond = np.clip(np.floor(share * (n + 1)), 1, n).astype(np.int64)
+        beyond = np.clip(np.floor(share * (n + 1) + ROUNDING), 1, n).astype(np.int64)
         at = n - beyond if side > 0 else beyond - 1
-        out = self.scores[np.arange(len(n)), at]
-        m = len(self.pooled)
-        beyond = np.clip(np.floor(share * (m + 1)), 1, m).astype(np.int64)
-        helped = self.size * self.pooled[m - beyond if side > 0 else beyond - 1]
-        is_few = share * (n + 1) < 1
-        out = np.where(is_few, side * np.maximum(side * out, side * helped), out)
-        out = out * np.exp(EXTENSION * np.maximum(0.0, -share))
-        return np.asarray(side * np.maximum(0.0, side * out))
+        out = side * self.scores[np.arange(len(n)), at]
+        helped = self.size * OF_NORMAL * stdtrit(np.maximum(n - 1, 1), 1 - np.maximum(share, LEAST))
+        out = np.where(share * (n + 1) + ROUNDING < 1, np.maximum(out, helped), out)
+        return np.asarray(side * np.maximum(0.0, out * np.exp(EXTENSION * np.maximum(0, -share))))
 
 
 def _newest(codes: np.ndarray, share: float, least: int) -> np.ndarray:
-    """Which rows (n,) belong to the newest share of their series, or to its ``least`` newest."""
-    out = np.zeros(len(codes), bool)
-    for s in np.unique(codes):
-        rows = np.flatnonzero(codes == s)
-        n_kept = max(len(rows) - int(len(rows) * share), least)
-        out[rows[-n_kept:]] = True
-    return out
+    """Which rows (n,), sorted by series, are its newest share, or its ``least`` newest."""
+    counts = np.bincount(codes)
+    place = np.arange(len(codes)) - (np.cumsum(counts) - counts)[codes]
+    n_kept = np.maximum(counts - (counts * share).astype(int), least)
+    return np.asarray(place >= (counts - n_kept)[codes])
 
 
 def _phases(positions: np.ndarray, n_steps: int, season: int) -> np.ndarray:

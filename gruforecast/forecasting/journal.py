@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import os
@@ -18,11 +19,14 @@ DONE = "# done "
 def fingerprint(estimator: Any, series: Any, tables: dict[str, Any], *choices: Any) -> str:
     """What tells one backtest from another."""
     digest = hashlib.sha256()
+    digest.update(type(estimator).__name__.encode())
     digest.update(repr(sorted(estimator.get_params().items())).encode())
     digest.update(repr(choices).encode())
-    for table in (series, *tables.values()):
-        frame = table if hasattr(table, "index") else pd.DataFrame(np.asarray(table))
-        digest.update(repr(getattr(frame, "columns", None)).encode())
+    for what, table in {"series": series, **tables}.items():
+        frame = table if isinstance(table, (pd.Series, pd.DataFrame)) else pd.DataFrame(table)
+        names = getattr(frame, "columns", getattr(frame, "name", None))
+        index = frame.index
+        digest.update(repr((what, names, index.names, index.dtype, index[:1])).encode())
         digest.update(pd.util.hash_pandas_object(frame).to_numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -47,16 +51,26 @@ class Journal:
         """Keep the forecasts of a cutoff."""
         if self.path is not None:
             is_first = not self.done
-            text = rows.to_csv(index=False, header=is_first) + f"{DONE}{cutoff}\n"
+            numbers = [self._number(name) for name in rows["series"]]
+            numbered = rows.assign(series=rows["series"].map(str))
+            numbered.insert(0, "number", numbers)  # names of different series may look alike
+            text = numbered.to_csv(index=False, header=is_first, quoting=csv.QUOTE_NONNUMERIC)
+            text += f"{DONE}{cutoff}\n"
             with self.path.open("w" if is_first else "a", encoding="utf-8", newline="") as file:
                 file.write((f"{TITLE}{self.mark}\n" if is_first else "") + text)
                 file.flush()
                 os.fsync(file.fileno())
         self.done[cutoff] = rows
 
+    def _number(self, name: Any) -> int:
+        """The number of a series."""
+        return next(at for at, own in enumerate(self.names) if own is name or own == name)
+
     def _read(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
-        title, _, body = text.partition("\n")
+        title, end, body = text.partition("\n")
+        if not end and (TITLE + self.mark).startswith(title):
+            return  # interrupted while it was begun
         if title != TITLE + self.mark:
             raise ValueError(
                 f"path: expected a new file or one of this very backtest, got {path}, which is of "
@@ -81,8 +95,8 @@ class Journal:
 
     def _restored(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Names and stamps of the types that they had."""
-        by_text = {"" if name is None else str(name): name for name in self.names}
-        rows["series"] = pd.Series([by_text[text] for text in rows["series"]]).infer_objects()
+        names = [self.names[int(number)] for number in rows.pop("number")]
+        rows["series"] = pd.Series(names, index=rows.index).infer_objects()
         for column in ("cutoff", "time"):
             rows[column] = _as_stamps(rows[column], self.index)
         for column in rows.columns.difference(["series", "cutoff", "time"]):
@@ -96,7 +110,7 @@ def _as_stamps(text: pd.Series, like: pd.Index) -> pd.Index:
     if isinstance(like, pd.PeriodIndex):
         return pd.PeriodIndex(text, freq=like.freq)
     if isinstance(like, pd.TimedeltaIndex):
-        return pd.TimedeltaIndex(text)
+        return pd.TimedeltaIndex(text).as_unit(like.unit)
     if isinstance(like, pd.DatetimeIndex):
         if like.tz is None:
             return pd.DatetimeIndex(pd.to_datetime(text)).as_unit(like.unit)

@@ -27,8 +27,13 @@ def of_training(
         if table is None:
             return None
         read = read_table(what, table, index)
+        if before is not None and set(read.columns) != set(before[what]):
+            raise ValueError(
+                f"{what}: expected the columns {before[what]} as in the fit to go on with, got "
+                f"{list(read.columns)}; pass the same, or start anew with warm_start=False."
+            )
         if before is not None:
-            read = select_columns(what, read, before[what])
+            read = read[before[what]]
         return lambda name: of_series(what, read, name)
 
     if before is not None:

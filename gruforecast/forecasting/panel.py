@@ -119,6 +119,7 @@ def _numbers(X: Any) -> np.ndarray:
         if array.dtype.kind == "O":
             array = np.where(pd.isna(array), np.nan, array)
         values = np.array(array, dtype=np.float64)
+    values = np.asarray(values)
     if np.isinf(values).any():
         where = tuple(int(i) for i in np.argwhere(np.isinf(values))[0])
         raise ValueError(
@@ -137,7 +138,7 @@ def _odd_part(X: Any) -> str | None:
         return None
     values = X if isinstance(X, (pd.Series, pd.Index)) else np.asarray(X)
     dtype = values.dtype
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         wrong = [v for v in np.ravel(values) if not isinstance(v, Real) and not _is_missing(v)]
         return f"{type(wrong[0]).__name__} {wrong[0]!r}" if wrong else None
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):

@@ -49,8 +49,8 @@ class SeriesScaling:
         return self._of_rows(block, self._so_far)
 
     def of_series(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """The same without a change from row to row: its first value for an unseen series."""
-        return self._of_rows(block, lambda values: (values[np.argmin(np.isnan(values))], 1.0))
+        """The same without a change from row to row: an unseen series' first value is its unit."""
+        return self._of_rows(block, _first_as_unit)
 
     def _of_rows(self, block: Block, measure: Measure) -> tuple[np.ndarray, np.ndarray]:
         panel = block.panel
@@ -79,6 +79,11 @@ class SeriesScaling:
         return center, np.where(is_flat, 1.0, spread)
 
 
+def _first_as_unit(values: np.ndarray) -> tuple[float, float]:
+    first = float(np.nan_to_num(values[np.argmin(np.isnan(values))]))
+    return first, abs(first) or 1.0
+
+
 def choose_normalize(kind: str, block: Block, targets: np.ndarray, loss: Loss) -> str:
     """What values are measured in; ``targets`` (n, H) are those of training.
 
@@ -96,12 +101,7 @@ def choose_normalize(kind: str, block: Block, targets: np.ndarray, loss: Loss) -
         return kind
     panel = block.panel
     newest, _ = block.carried()
-    known = ~np.isnan(panel.values)
-    sums, counts = np.cumsum(np.where(known, panel.values, 0.0)), np.cumsum(known)
-    begin = panel.bounds[:-1][panel.codes]
-    sums = sums - np.where(begin > 0, sums[begin - 1], 0.0)
-    counts = counts - np.where(begin > 0, counts[begin - 1], 0)
-    mean = sums / np.maximum(counts, 1)
+    mean, _ = SeriesScaling({}, -np.inf, True).of_rows(block)  # up to each row
     errors = [np.abs(targets - guess[:, None]) for guess in (mean, newest)]
     judged = np.flatnonzero(~np.isnan(errors[0] + errors[1]).all(axis=1))
     if not len(judged):

@@ -88,10 +88,11 @@ class SeriesForecaster(RowForecaster):
         )
         if (skill := getattr(self, "skill_", None)) is not None:
             found = skill["skill"].dropna()
-            text += "\n  skill " + ", ".join(f"{v:.1%} over {name}" for name, v in found.items())
+            shares = [f"{v:.1%} over {name}" for name, v in found.items()]
+            text += f"\n  skill {', '.join(shares)}" if shares else ""
         if coverage := getattr(self, "coverage_", None):
-            shares = (f"{share:.1%} in the {level:g} % band" for level, share in coverage.items())
-            text += f"\n  coverage on calibration rows: {', '.join(shares)}"
+            inside = [f"{share:.1%} in the {level:g} % band" for level, share in coverage.items()]
+            text += f"\n  coverage on calibration rows: {', '.join(inside)}"
         return text
 
     def forecast(
@@ -138,7 +139,7 @@ class SeriesForecaster(RowForecaster):
             panel = training_rows(state.tails, state.form, state.level_names)
             joined = Joined(panel, np.zeros(panel.n, bool), list(state.tails.values()))
         else:
-            joined = self._join(read_newer(last, state), state)
+            joined = self._join(read_newer(last, state), state, may_repeat=False)
         given = as_tables(covariates, past_covariates, static)
 
         def following() -> pd.Index:
@@ -216,7 +217,7 @@ class SeriesForecaster(RowForecaster):
         n_threads = parameters.n_threads(settings.n_jobs)
         return Fitted(self._state, self.network_, n_threads), self._state
 
-    def _join(self, panel: Panel, state: SeriesState) -> Joined:
+    def _join(self, panel: Panel, state: SeriesState, *, may_repeat: bool = True) -> Joined:
         """New rows behind the training rows that they follow."""
         settings = parameters.check_parameters({"context": self.context}, self._rules)
         if state.settings.missing == "error":
@@ -228,7 +229,10 @@ class SeriesForecaster(RowForecaster):
                 f"loss={state.loss.name!r}, got {least:g}; correct them."
             )
         is_used = settings.context != "none"
-        return join(panel, state.tails, state.cadence, state.largest_step, use=is_used)
+        return join(
+            panel, state.tails, state.cadence, state.largest_step, use=is_used,
+            may_repeat=may_repeat,
+        )  # fmt: skip
 
     def _loss(self) -> Loss:
         if isinstance(getattr(self, "_state", None), SeriesState):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.scaling import SeriesScaling
 from gruforecast.forecasting.tails import Origin
 from gruforecast.foundations.checks import warn_caller
 
@@ -65,12 +66,15 @@ class Contest(NamedTuple):
     def warn_of_echo(self, mean: np.ndarray) -> None:
         """Warn when forecasts are the last value in disguise."""
         last = self.floors["last value"]
-        judged = ~np.isnan(self.actual)
-        of_last = np.abs(self.actual - last)[judged].mean()
+        (raw, scaled), (raw_last, scaled_last) = self.errors(mean), self.errors(last)
+        own, of_last = (raw, raw_last) if np.isnan(scaled) else (scaled, scaled_last)
         if of_last == 0.0:
             return
-        distance = np.abs(mean - last)[judged].mean()
-        skill = 1.0 - np.abs(self.actual - mean)[judged].mean() / of_last
+        raw, scaled = self._replace(actual=np.where(np.isnan(self.actual), np.nan, mean)).errors(
+            last
+        )
+        distance = raw if np.isnan(scaled) else scaled
+        skill = 1.0 - own / of_last
         if distance < ECHO_DISTANCE * of_last and skill < ECHO_SKILL:
             warn_caller(
                 f"the forecast merely echoes the last value: it lies {distance / of_last:.0%} of "
@@ -98,12 +102,13 @@ def make_contest(
     codes = panel.codes[rows]
     newest, now = values[rows], block.positions[rows]
     ahead = np.arange(1, horizon + 1)
+    so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0][rows]  # of unseen series
     start, level, mean = np.array(origins, dtype=np.float64)[codes].T
     slope = (newest - level) / np.maximum(now - start, 1)
     floors = {
         "last value": np.repeat(newest[:, None], horizon, axis=1),
         "drift": newest[:, None] + slope[:, None] * ahead,
-        "mean": np.repeat(mean[:, None], horizon, axis=1),
+        "mean": np.repeat(np.where(np.isnan(mean), so_far, mean)[:, None], horizon, axis=1),
     }
     if season is not None and season > 1:
         repeat = np.empty(actual.shape)
@@ -119,14 +124,12 @@ def _at(
     block: Block, values: np.ndarray, rows: np.ndarray, codes: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
     """The value at or before each place (n,) of the row's series, else that of its first row."""
-    out = np.empty(len(rows))
-    for s in np.unique(codes):
-        a, b = block.panel.bounds[s], block.panel.bounds[s + 1]
-        own = codes == s
-        at = np.searchsorted(block.positions[a:b], places[own], side="right") - 1
-        found = values[a + np.clip(at, 0, rows[own] - a)]
-        out[own] = np.where(np.isnan(found), values[rows[own]], found)
-    return out
+    span = int(np.ptp(np.concatenate([block.positions, places]))) + 1
+    least = min(int(block.positions.min()), int(places.min()))
+    keys = block.panel.codes * span + (block.positions - least)
+    at = np.searchsorted(keys, codes * span + (places - least), side="right") - 1
+    found = values[np.clip(at, block.panel.bounds[:-1][codes], rows)]
+    return np.asarray(np.where(np.isnan(found), values[rows], found))
 
 
 def naive_error(block: Block, used: np.ndarray, season: int | None) -> np.ndarray:

@@ -31,6 +31,11 @@ class Origin(NamedTuple):
         first = observed[0]
         return cls(int(positions[first]), float(values[first]), float(values[observed].mean()))
 
+    @classmethod
+    def of_unseen(cls, positions: np.ndarray, values: np.ndarray) -> Origin:
+        """Of a series that training did not see, whose mean goes on from row to row."""
+        return cls.of(positions, values)._replace(mean=np.nan)
+
 
 @dataclass(frozen=True)
 class Tail:
@@ -62,8 +67,8 @@ def keep_tails(block: Block, lookback: int, horizon: int, season: int) -> dict[A
         rows = slice(begin + start, end)
         tails[name] = Tail(
             values=values[start:].copy(),
-            stamps=stamps[start:],
-            past=None if block.past is None else block.past.iloc[rows],
+            stamps=stamps[start:].copy(),
+            past=None if block.past is None else block.past.iloc[rows].copy(),
             known=None if block.known is None else block.known.iloc[block.at[rows]],
             static=None if block.static is None else block.static.iloc[s : s + 1],
             head=values[:lookback].copy(),
@@ -89,11 +94,20 @@ class Joined(NamedTuple):
 
 
 def join(
-    panel: Panel, tails: dict[Any, Tail], cadence: Cadence, largest_step: int, *, use: bool
+    panel: Panel,
+    tails: dict[Any, Tail],
+    cadence: Cadence,
+    largest_step: int,
+    *,
+    use: bool,
+    may_repeat: bool,
 ) -> Joined:
-    """Put the training rows in front that new rows of the same series follow."""
+    """Put the training rows in front that new rows of the same series follow.
+
+    Rows without stamps follow them, unless they ``may_repeat`` the training rows and do so.
+    """
     if not panel.has_stamps:
-        panel = _number_rows(panel, tails, cadence)
+        panel = _number_rows(panel, tails, cadence, may_repeat=may_repeat)
     values, stamps, new, used, cut_off = [], [], [], [], 0
     for name, own, index in panel.series():
         tail = tails.get(name)
@@ -134,15 +148,26 @@ def training_rows(tails: dict[Any, Tail], form: str, level_names: tuple[Any, Any
     )  # fmt: skip
 
 
-def _number_rows(panel: Panel, tails: dict[Any, Tail], cadence: Cadence) -> Panel:
+def _number_rows(
+    panel: Panel, tails: dict[Any, Tail], cadence: Cadence, *, may_repeat: bool
+) -> Panel:
     """Rows without stamps follow the training rows, unless they repeat these from the start."""
     stamps = []
     for name, values, index in panel.series():
         tail = tails.get(name)
-        if tail is None or _repeats(values, tail.head):
+        if tail is None:
             stamps.append(index)
-        elif pd.api.types.is_integer_dtype(tail.stamps.dtype):
-            stamps.append(index + (tail.stamps[-1] + 1))
+        elif may_repeat and _repeats(values, tail.head):
+            first = tail.stamps[:0].append(pd.Index([tail.first_stamp]))
+            is_numbered = pd.api.types.is_integer_dtype(first.dtype)
+            n_more = len(index) - 1
+            dated = first.append(cadence.future(tail.first_stamp, n_more)) if n_more else first
+            stamps.append(index if is_numbered else dated)
+        elif cadence.kind == "rows":
+            raise ValueError(
+                "last: expected rows with stamps, as those of the training rows show no rhythm, "
+                "got rows without any; pass a Series with an index."
+            )
         else:
             stamps.append(cadence.future(tail.stamps[-1], len(index)))
     return replace(panel, stamps=stamps)
