@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.state import SeriesState
 from gruforecast.foundations.checks import check_number
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from gruforecast.estimators.documentation import describe, document
 from gruforecast.forecasting.arguments import as_tables, refuse
-from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.series import SeriesForecaster
+from gruforecast.forecasting.state import SeriesState
 
 LOOKBACK = """\
     lookback : int, optional

@@ -10,10 +10,10 @@ import pandas as pd
 
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.encoding import Encoded, rows_ahead, values_at
-from gruforecast.forecasting.fitting import SeriesState
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import Contest, make_contest, naive_error
+from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import Joined, Origin, future_index_of
 from gruforecast.network import Network
 

@@ -94,21 +94,31 @@ class Calibration:
         positions: np.ndarray,
         names: list[Any],
         season: int | None,
+        *,
+        mirrored: bool = False,
     ) -> Calibration | None:
         """From scores (n, H) of rows in the order of time, their series and positions (n,).
 
         The newer half tells most of what is to come; the older one shows what bands are worth.
+        ``mirrored`` scores count with either sign: those of another network, whose bias is not
+        that of the one that forecasts.
         """
         if (~np.isnan(scores)).sum(axis=0).min() < LEAST_SCORES:
             return None
-        newer = _newest(codes, 0.5, 1)
-        older = ~newer
+
+        def from_rows(rows: np.ndarray) -> Calibration:
+            signs = (1, -1) if mirrored else (1,)
+            both = np.concatenate([sign * scores[rows] for sign in signs])
+            of_series, at = (np.tile(part[rows], len(signs)) for part in (codes, positions))
+            return cls._learn(both, of_series, at, names, season)
+
         latest = _newest(codes, 0.5, LEAST_ROWS)
         if (~np.isnan(scores[latest])).sum(axis=0).min() < LEAST_SCORES:
             latest[:] = True
-        found = cls._learn(scores[latest], codes[latest], positions[latest], names, season)
-        if older.any() and not np.isnan(scores[older]).all(axis=0).any():
-            half = cls._learn(scores[older], codes[older], positions[older], names, season)
+        found = from_rows(latest)
+        newer = _newest(codes, 0.5, 1)
+        if (~np.isnan(scores[~newer])).any(axis=0).all():
+            half = from_rows(~newer)
             own = [names[s] for s in codes[newer]]
             scaled = scores[newer] / half.weights(own, positions[newer], scores.shape[1])
             known = ~np.isnan(scaled)

@@ -22,7 +22,7 @@ from gruforecast.forecasting.arguments import (
     refuse,
 )
 from gruforecast.forecasting.calendar import check_names
-from gruforecast.forecasting.fitting import SeriesState, plan_series
+from gruforecast.forecasting.fitting import plan_series
 from gruforecast.forecasting.forecasts import (
     Fitted,
     as_frame,
@@ -33,6 +33,7 @@ from gruforecast.forecasting.forecasts import (
 )
 from gruforecast.forecasting.lookups import of_forecast
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import Joined, join, training_rows
 from gruforecast.foundations.checks import check_integer
 from gruforecast.training.losses import Loss

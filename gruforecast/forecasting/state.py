@@ -1,0 +1,33 @@
+"""What a forecaster fitted to series knows beside its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.encoding import SeriesEncoder
+from gruforecast.forecasting.intervals import Calibration
+from gruforecast.forecasting.tails import Tail
+from gruforecast.training.losses import Loss
+
+
+@dataclass(frozen=True)
+class SeriesState:
+    """What a forecaster fitted to series knows beside its network."""
+
+    settings: Any  # its parameters, checked
+    loss: Loss
+    seed: int
+    cadence: Cadence
+    season: int | None
+    horizon: int
+    lookback: int
+    encoder: SeriesEncoder
+    columns: dict[str, list[Any]]  # of each table beside the series
+    tails: dict[Any, Tail]  # by name of the series
+    naive_errors: dict[Any, float]  # the scale of MASE, by name
+    largest_step: int  # between rows of training
+    form: str  # of what was passed
+    level_names: tuple[Any, Any]
+    calibration: Calibration | None = None
