@@ -124,7 +124,7 @@ def test_cutoffs(options, cutoffs):
         ({"refit": 0}, ValueError, "refit: expected at least 1, got 0"),
         ({"refit": "yes"}, TypeError, "refit: expected a whole number, got 'yes'"),
         ({"level": 0.8}, ValueError, "level: expected percentages, got 0.8"),
-        ({"initial": 3}, ValueError, "series: expected more rows than horizon=3, got 3"),
+        ({"initial": 3}, ValueError, "expected at least horizon \\+ 1 = 4 rows, got 3"),
     ],
 )
 def test_odd_arguments(options, kind, message):
@@ -237,5 +237,8 @@ def test_covariates():
         }  # fmt: skip
         parts.append(model.forecast(H, level=80, covariates=known, **newer))
     np.testing.assert_array_equal(result[["mean", "lo-80", "hi-80"]], pd.concat(parts))
-    with pytest.raises(ValueError, match="covariates: expected a row for 2021-01-01"):
-        backtest(forecaster(), series, H, covariates=np.ones((N, 1)))
+    prices = tables["covariates"][["price"]]
+    of_array = backtest(forecaster(), series, H, covariates=prices.to_numpy())
+    check_equal(of_array, backtest(forecaster(), series, H, covariates=prices))
+    with pytest.raises(ValueError, match="covariates: expected .*, or a DataFrame with an index"):
+        backtest(forecaster(), series, H, covariates=np.ones((N - 1, 1)))

@@ -52,6 +52,9 @@ def test_going_on_after_an_error(recorder, refit, as_path, tmp_path):
     check_equal(backtest(recorder, wide(), H, path=path, **options), whole)
     assert not Recorder.cutoffs
     table = pd.read_csv(path, comment="#", parse_dates=["cutoff", "time"])
+    assert table.columns[0] == "number"
+    assert table.pop("number").tolist() == [["a", "b"].index(name) for name in whole["series"]]
+    assert Path(path).read_text().count('\n0,"a","2021-') == (whole["series"] == "a").sum()
     pd.testing.assert_frame_equal(table, whole, check_dtype=False)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gruforecast import make_market, make_weather
-from gruforecast.forecasting.calendar import CALENDAR, calendar_features, check_names
+from gruforecast.forecasting.dates.calendar import CALENDAR, calendar_features, check_names
 
 DAYS = pd.date_range("2023-12-25", periods=800, freq="D")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.dates.cadence import Cadence
 
 offsets = pd.offsets
 FREQUENCIES = {

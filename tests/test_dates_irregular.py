@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from gruforecast.forecasting.cadence import Cadence, CadenceWarning
+from gruforecast.forecasting.dates.cadence import Cadence, CadenceWarning
 
 
 def stamps(*texts):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gruforecast import make_market
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.dates.cadence import Cadence
 
 MARKET = make_market(n_days=3000).index
 WEEK = pd.bdate_range("2010-01-04", "2021-12-31")

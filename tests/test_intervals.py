@@ -3,7 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
-from math import floor, hypot, sqrt
+from math import floor, hypot, pi, sqrt
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import t as student_t
 
 from gruforecast import GRUForecaster
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
@@ -96,20 +97,30 @@ def test_quantiles_by_hand(n, level):
     for h in range(2):
         newer = scores[n // 2 :, h] if n - n // 2 >= 40 else scores[-40:, h]
         if Fraction(100 - level) / 200 * (len(newer) + 1) < 1:
-            continue  # all steps help then: below
+            continue  # a Student t helps then: below
         np.testing.assert_allclose((low[h], high[h]), order_statistics(newer, level), rtol=1e-12)
 
 
-@pytest.mark.parametrize("n", [3, 9, 19])
-def test_few_scores_of_a_step_are_helped_by_those_of_all(n):
+@pytest.mark.parametrize("n", [2, 3, 9, 19, 38, 39])
+def test_few_scores_of_a_step_are_helped_by_a_student_t(n):
     scores = np.random.default_rng(n).standard_normal((n, H)) * (1 + np.arange(H))
     low, high = learn(scores).quantiles(95)
-    sizes = [np.mean([abs(row[h]) for row in scores]) for h in range(H)]
-    pooled = sorted(row[h] / sizes[h] for row in scores for h in range(H))
-    at = max(floor(Fraction(1, 40) * (len(pooled) + 1)), 1)
     for h in range(H):
-        assert low[h] == pytest.approx(min(min(scores[:, h]), sizes[h] * pooled[at - 1], 0))
-        assert high[h] == pytest.approx(max(max(scores[:, h]), sizes[h] * pooled[-at], 0))
+        helped = 0.0
+        if Fraction(1, 40) * (n + 1) < 1:  # too few for the share beyond the bound
+            size = sum(abs(row[h]) for row in scores) / n
+            helped = size * sqrt(pi / 2) * student_t.ppf(0.975, df=n - 1)
+        assert low[h] == pytest.approx(min(min(scores[:, h]), -helped))
+        assert high[h] == pytest.approx(max(max(scores[:, h]), helped))
+
+
+def test_an_extreme_score_beyond_the_student_t_is_the_bound():
+    scores = np.full((30, 1), 0.1)
+    scores[[3, 17], 0] = 25.0, -30.0
+    low, high = learn(scores).quantiles(95)
+    helped = np.abs(scores).mean() * sqrt(pi / 2) * student_t.ppf(0.975, df=29)
+    assert helped < 25
+    assert (low[0], high[0]) == pytest.approx((-30.0, 25.0))
 
 
 def test_bounds_of_a_fit_by_hand():
@@ -147,10 +158,11 @@ def test_bounds_beyond_the_horizon_by_hand():
     np.testing.assert_allclose(beyond_horizon(quantiles, 8), expected[:8])
 
 
-def test_no_scores_of_a_step_are_no_calibration():
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_fewer_than_two_scores_of_a_step_are_no_calibration(n):
     scores = np.random.default_rng(0).standard_normal((50, 2))
-    scores[:, 1] = np.nan
-    assert learn(scores) is None
+    scores[: 50 - n, 1] = np.nan
+    assert (learn(scores) is None) == (n < 2)
 
 
 # No crossing
@@ -221,7 +233,7 @@ def test_columns_follow_the_levels():
 @pytest.mark.parametrize(
     ("level", "kind", "message"),
     [
-        (0.8, ValueError, "level: expected percentages, got 0.8; did you mean 80?"),
+        (0.8, ValueError, "level: expected percentages, got 0.8; pass 80 if you mean that."),
         (100, ValueError, r"level: expected a finite number in (0, 100), got 100"),
         ((80, 80.0), ValueError, "level: expected every level once"),
         ("80", TypeError, "level: expected a number, got '80'"),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gruforecast import GRUForecaster, from_long, make_market, make_weather
-from gruforecast.forecasting.cadence import CadenceWarning
+from gruforecast.forecasting.dates.cadence import CadenceWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 MARKET = make_market(n_days=1100, n_stocks=3, seed=2)
@@ -207,12 +207,26 @@ class TestWithoutRhythm:
 
     @pytest.mark.parametrize("form", ["table", "array"])
     def test_covariates_without_future_stamps(self, form):
-        """They count, or there is an error that asks for future_index (then change this test)."""
+        """They would not count: an error asks for future_index, with which they do."""
         table = pd.Series(np.random.default_rng(1).standard_normal(80), self.STAMPS, name="x")
         with pytest.warns(CadenceWarning):
             model = small().fit(waves(self.STAMPS)[:60], covariates=table)
         one, other = table[60:66], -table[60:66]
         if form == "array":
             one, other = one.to_numpy(), other.to_numpy()
-        found = model.forecast(6, covariates=one)
-        assert (model.forecast(6, covariates=other) != found).all(axis=None)
+        match = "future_index: expected the stamps to come, .*, got None; pass them"
+        with pytest.raises(ValueError, match=match):
+            model.forecast(6, covariates=one)
+        future = {"future_index": self.STAMPS[60:66]}
+        found = model.forecast(6, covariates=one, **future)
+        assert (model.forecast(6, covariates=other, **future) != found).all(axis=None)
+
+    def test_a_calendar_without_future_stamps(self):
+        with pytest.warns(CadenceWarning):
+            model = small(calendar="hour").fit(waves(self.STAMPS)[:60])
+        match = "future_index: expected the stamps to come, .*, got None; pass them"
+        with pytest.raises(ValueError, match=match):
+            model.forecast(6)
+        found = model.forecast(6, future_index=self.STAMPS[60:66])
+        later = model.forecast(6, future_index=self.STAMPS[60:66] + pd.Timedelta("7h"))
+        assert (later.to_numpy() != found.to_numpy()).all()

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
+from gruforecast.data.context import TruncatedHistoryWarning
 from tests.test_series_input import (
     DAYS,
     LATER,
+    OTHER_INDEX,
     SERIES,
     STATIC,
     TABLE,
@@ -21,6 +23,7 @@ from tests.test_series_input import (
 )
 
 NEXT = LATER[N:]
+TRUNCATED = f"{TruncatedHistoryWarning.__module__}.TruncatedHistoryWarning"
 FITTED = {}
 
 
@@ -49,8 +52,8 @@ def fitted(name="plain"):
         ({"steps": 0}, ValueError, "steps: expected at least 1, got 0; raise it"),
         ({"steps": 1.5}, TypeError, "steps: expected a whole number, got 1.5; pass an int"),
         ({"steps": True}, TypeError, "steps: expected a whole number, got True; pass an int"),
-        ({"level": 0.8}, ValueError, "level: expected percentages, got 0.8; did you mean 80\\?"),
-        ({"level": (80, 0.95)}, ValueError, "percentages, got 0.95; did you mean 95\\?"),
+        ({"level": 0.8}, ValueError, "level: expected percentages, got 0.8; pass 80 if you mean "),
+        ({"level": (80, 0.95)}, ValueError, "percentages, got 0.95; pass 95 if you mean that"),
         ({"level": 0}, ValueError, "level: expected a finite number in \\(0, 100\\), got 0; choos"),
         ({"level": 100}, ValueError, "level: expected a finite number in \\(0, 100\\), got 100"),
         ({"level": (80, 120)}, ValueError, "in \\(0, 100\\), got 120; choose one inside"),
@@ -80,12 +83,15 @@ def test_arguments(arguments, error, match):
         (SERIES[::-1], ValueError, "stamps that rise from row to row, got 2024-02-28 .* after "),
         (SERIES.iloc[[0, 1, 1]], ValueError, "index: expected every stamp once, got 2024-01-02"),
         (SERIES.mask(SERIES > 0.9, np.inf), ValueError, "series: expected finite numbers or NaN"),
-        (SERIES.reset_index(drop=True), ValueError, "like those of the training rows .*, got 0; u"),
-        (VALUES, ValueError, "index: expected stamps like those of the training rows .*, got 0; "),
+        (SERIES.set_axis(np.arange(5, N + 5)), ValueError, "training rows .*, got .*5.?; use"),
         (SERIES.to_period("D"), ValueError, "training rows .*, got Period\\('2024-01-01', 'D'\\);"),
         (SERIES.tz_localize("UTC"), ValueError, "got Timestamp\\(.* tz='UTC'\\); use the same typ"),
         (SERIES.set_axis(DAYS.astype(str)), TypeError, "index: expected dates, periods or whole n"),
-        (SERIES.set_axis(DAYS + pd.Timedelta("5h")), ValueError, "like those of the training rows"),
+        (SERIES.set_axis(DAYS - pd.Timedelta("19h")), ValueError, "like those of the training row"),
+        pytest.param(
+            SERIES.set_axis(DAYS + pd.Timedelta("5h")), ValueError, "like those of the training r",
+            marks=pytest.mark.filterwarnings(f"ignore::{TRUNCATED}"),
+        ),
         (SERIES.set_axis(pd.date_range(DAYS[-1], periods=N, freq="7h")), ValueError, "like those "),
         (np.zeros((3, 3, 3)), ValueError, "series: expected a Series, .* got 3 dimensions"),
         (np.ma.masked_array(VALUES, False), TypeError, "series: expected an array without a mask"),
@@ -95,6 +101,37 @@ def test_newer_rows(last, error, match):
     refused(fitted(), lambda m: m.forecast(last=last), error, match)
     refused(fitted(), lambda m: m.predict(last), error, match)
     refused(fitted(), lambda m: m.score(last), error, match)
+
+
+def test_newer_rows_that_are_merely_numbered_follow_the_training_rows():
+    model, newer = fitted(), SERIES[10:16].set_axis(NEXT[:6])
+    for last in (newer.reset_index(drop=True), newer.to_numpy(), newer.tolist()):
+        there = model.forecast(4, level=80, last=newer)
+        pd.testing.assert_frame_equal(model.forecast(4, level=80, last=last), there)
+        np.testing.assert_array_equal(model.predict(last), model.predict(newer))
+        assert model.score(last) == model.score(newer)
+
+
+@pytest.mark.parametrize("form", ["numbered", "array"])
+def test_merely_numbered_rows_that_repeat_training_are_its_rows(form):
+    """But not for forecast, whose rows are always newer ones."""
+    model = fitted()
+    rows = SERIES.reset_index(drop=True) if form == "numbered" else VALUES
+    np.testing.assert_array_equal(model.predict(rows), model.predict(SERIES))
+    assert model.score(rows) == model.score(SERIES)
+    there = SERIES.set_axis(DAYS + pd.Timedelta(days=N))
+    pd.testing.assert_frame_equal(model.forecast(4, last=rows), model.forecast(4, last=there))
+
+
+def test_rows_in_the_middle_of_training_have_a_truncated_history():
+    match = "^20 rows have a truncated history, as they do not follow the training rows directly"
+    with pytest.warns(TruncatedHistoryWarning, match=match):
+        found = fitted().forecast(4, last=SERIES[10:30])
+    assert found.index.equals(DAYS[30:34])
+    with pytest.warns(TruncatedHistoryWarning, match=match):
+        fitted().predict(SERIES[10:30])
+    fitted().forecast(4, last=SERIES[:30])  # from the first training row on: nothing is cut off
+    fitted().forecast(4, last=SERIES[-2:])  # follows rows that were kept
 
 
 def test_newer_rows_without_the_time_zone_of_training():
@@ -144,11 +181,14 @@ def test_newer_values_below_the_floor_of_the_loss():
         (TABLE.assign(c=3), ValueError, "of column 'c' that training has seen, got 3; train with"),
         (TABLE.assign(x=-np.inf), ValueError, "got -inf in column 'x' at .*; correct it or make i"),
         (TABLE.iloc[[N, N, *range(N, N + 4)]], ValueError, "covariates: expected every stamp once"),
-        (TABLE[N:].tz_localize("UTC"), ValueError, "covariates: expected a row for 2024-03-01 00:"),
+        (TABLE[N:].tz_localize("UTC"), ValueError, OTHER_INDEX + "datetime64\\[.., UTC\\]; conver"),
         (np.ones((3, 2)), ValueError, "array of 4 rows, one for each stamp, got 3; pass as many"),
         (np.ones((4, 1)), ValueError, "covariates: expected the columns \\['x', 'c'\\] as in fit"),
         (np.ones((4, 2, 2)), ValueError, "covariates: expected a table, got an array of 3 dimensi"),
-        (None, ValueError, "covariates: expected a row for 2024-03-01 00:00:00, got none"),
+        (None, ValueError, "expected rows with the columns \\['x', 'c'\\], as fit had them, for "
+         "2024-03-01 00:00:00 to 2024-03-04 00:00:00, got None; pass covariates="),
+        ("x", TypeError, "covariates: expected a DataFrame, got str; make one of it"),
+        ({"x": [1.0]}, TypeError, "covariates: expected a DataFrame, got dict; make one of it"),
         (TABLE.assign(x="much"), TypeError, "covariates: expected .* 'x'"
         ),
         (TABLE.assign(x="3"), TypeError, "covariates: expected .* 'x'"),
@@ -165,10 +205,11 @@ def test_covariates_of_steps_beyond_the_horizon():
 
 def test_covariates_of_newer_rows():
     newer = SERIES[:3].set_axis(NEXT[:3])
-    match = "past_covariates: expected a row for 2024-03-01 00:00:00, got none"
+    lacking = "expected rows with the columns .'x', 'c'., as fit had them, for 2024-03-01 .* to "
+    match = f"past_covariates: {lacking}2024-03-03 00:00:00, got None; pass past_covariates="
     refused(fitted("past"), lambda m: m.forecast(last=newer), ValueError, match)
     refused(fitted("past"), lambda m: m.predict(newer), ValueError, match)
-    match = "covariates: expected a row for 2024-03-01 00:00:00, got none"
+    match = f"^covariates: {lacking}2024-03-03 00:00:00, got None; pass covariates="
     refused(fitted("covariates"), lambda m: m.predict(newer), ValueError, match)
     refused(fitted("covariates"), lambda m: m.score(newer), ValueError, match)
 
@@ -183,7 +224,7 @@ def test_series_that_training_has_not_seen():
     match = "static: expected the columns \\['size', 'kind'\\] as in fit, got \\['size'\\]; add col"
     refused(fitted("static"), lambda m: m.forecast(static=STATIC[["size"]]), ValueError, match)
     new = pd.concat({"z": SERIES})
-    match = "covariates: expected rows of series 'z', which training has not seen, got none; pass"
+    match = "covariates: expected rows with the columns .'x'., as fit had them, .*, got None; pass"
     refused(fitted("long"), lambda m: m.forecast(last=new), ValueError, match)
     match = "covariates: expected a DataFrame whose index tells .*, got an array; make one of it"
     refused(fitted("long"), lambda m: m.forecast(covariates=np.ones(4)), ValueError, match)
@@ -197,21 +238,21 @@ def test_methods_of_the_other_verb():
     refused(fitted("rows"), lambda m: m.forecast(4), ValueError, match)
     with pytest.raises(NotFittedError, match="This GRUForecaster instance is not fitted yet"):
         small().forecast(4)
-    match = "groups: expected None, as fit had no y; name series by a MultiIndex; got ndarray"
+    match = "groups: expected None, as fit had no y; name series by a MultiIndex, got ndarray; drop"
     refused(fitted(), lambda m: m.predict(SERIES, groups=VALUES), ValueError, match)
 
 
 @pytest.mark.parametrize("name", ["covariates", "past_covariates", "static"])
 def test_tables_after_a_fit_with_a_y(name):
     X, beside = VALUES[:, None], {name: TABLE}
-    match = f"{name}: expected None, as fit had a y; put such columns into X; got DataFrame"
+    match = f"{name}: expected None, as fit had a y; put such columns into X, got DataFrame; drop"
     refused(fitted("rows"), lambda m: m.predict(X, **beside), ValueError, match)
     refused(fitted("rows"), lambda m: m.score(X, VALUES, **beside), ValueError, match)
 
 
 @pytest.mark.parametrize("name", ["y", "sample_weight", "groups"])
 def test_score_of_a_series(name):
-    match = f"{name}: expected None, as fit had no y, so X is the series; got ndarray"
+    match = f"{name}: expected None, as fit had no y, so X is the series, got ndarray; drop it"
     refused(fitted(), lambda m: m.score(SERIES, **{name: VALUES}), ValueError, match)
 
 

@@ -40,12 +40,12 @@ def weekly(n=120, seed=0):
 
 
 def by_hand(values, places, made, horizon, season, n_tail):
-    """Errors of each forecast of the last values, by name; and the naive error before them.
+    """Errors of each forecast of the last observed values, by name; and the naive error before.
 
     ``places`` tell which rows follow each other; ``made[row, h - 1]`` is foretold h steps on.
     """
     n, row_at = len(values), {place: row for row, place in enumerate(places)}
-    begin = n - n_tail
+    begin = [row for row in range(n) if not np.isnan(values[row])][-n_tail]
     before = [row for row in range(begin) if not np.isnan(values[row])]
     first, mean = before[0], np.mean([values[row] for row in before])
 
@@ -104,7 +104,7 @@ def test_skill_by_hand(case, horizon):
         values[missing] = np.nan
     series = pd.Series(values, pd.Timestamp("2015-01-01") + pd.to_timedelta(places, unit="D"))
     model = fit(series, horizon=horizon, early_stopping=True, dtype="float64")
-    n = len(series)
+    n = int(series.notna().sum())
     n_tail = int(max(round(0.1 * n), min(max(horizon, 20), n // 4)))
     errors, naive = by_hand(values, places, model.predict(series), horizon, 7, n_tail)
     table = model.skill_

@@ -11,7 +11,8 @@ import pandas as pd
 from sklearn.base import clone
 
 from gruforecast.forecasting.arguments import as_tables, read_levels
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.covariates import read_table
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.journal import Journal, fingerprint
 from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import check_integer, check_type
@@ -91,7 +92,11 @@ def backtest(
     if getattr(model, "horizon", horizon) is None:
         model.set_params(horizon=horizon)
     tables = as_tables(covariates, past_covariates, static)
-    given = {name: table for name, table in tables.items() if table is not None}
+    given = {
+        name: table if name == "static" else read_table(name, table, index)
+        for name, table in tables.items()
+        if table is not None
+    }
     journal = Journal(
         path,
         fingerprint(model, series, given, horizon, stride, every, cutoffs[0], levels),

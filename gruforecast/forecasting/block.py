@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gruforecast.forecasting.cadence import Cadence
 from gruforecast.forecasting.covariates import rows_at
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
 
 Lookup = Callable[[Any], pd.DataFrame]  # name of a series -> its rows, by stamp

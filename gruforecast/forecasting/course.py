@@ -9,7 +9,7 @@ import numpy as np
 
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Beside, Block
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import Encoded, SeriesEncoder, rows_ahead, values_at
 from gruforecast.forecasting.intervals import Calibration, Forecasts
 from gruforecast.forecasting.panel import Panel

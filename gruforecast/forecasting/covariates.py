@@ -62,11 +62,7 @@ def rows_at(
     what: str, table: pd.DataFrame, name: Any, stamps: pd.Index, required: np.ndarray
 ) -> pd.DataFrame:
     """Rows of one series at its stamps (n,), of which those not ``required`` (n,) may lack."""
-    if len(table) and not _are_alike(table.index, stamps):
-        raise ValueError(
-            f"{what}: expected an index like that of the series ({stamps.dtype}), got one of "
-            f"{table.index.dtype}; convert it, with a time zone in both or in none."
-        )
+    check_alike(what, table.index, stamps)
     at = table.index.get_indexer(stamps)
     lacking = np.flatnonzero((at < 0) & required)
     if lacking.size:
@@ -82,11 +78,15 @@ def rows_at(
     return rows.set_axis(stamps)
 
 
-def _are_alike(a: pd.Index, b: pd.Index) -> bool:
-    """Whether stamps of both can be equal."""
-    zones = {getattr(index, "tz", None) is None for index in (a, b)}
-    kinds = {index.dtype.kind if hasattr(index.dtype, "kind") else "" for index in (a, b)}
-    return len(zones) == 1 and (len(kinds) == 1 or kinds <= {"i", "u"})
+def check_alike(what: str, index: pd.Index, stamps: pd.Index) -> None:
+    """The index of a table can have the stamps of a series."""
+    zones = {getattr(one, "tz", None) is None for one in (index, stamps)}
+    kinds = {getattr(one.dtype, "kind", "") for one in (index, stamps)}
+    if len(index) and (len(zones) > 1 or (len(kinds) > 1 and not kinds <= {"i", "u"})):
+        raise ValueError(
+            f"{what}: expected an index like that of the series ({stamps.dtype}), got one of "
+            f"{index.dtype}; convert it, with a time zone in both or in none."
+        )
 
 
 def of_series(what: str, table: pd.DataFrame, name: Any) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gruforecast.forecasting.block import Block
-from gruforecast.forecasting.calendar import calendar_features
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
+from gruforecast.forecasting.dates.calendar import calendar_features
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
 from gruforecast.network import Windows
 

@@ -11,8 +11,8 @@ import numpy as np
 from gruforecast.estimators import parameters
 from gruforecast.estimators.preparing import ENOUGH_TO_VALIDATE, Plan, continued
 from gruforecast.forecasting.block import Block
-from gruforecast.forecasting.cadence import Cadence
 from gruforecast.forecasting.course import Course, Lesson, make_course
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.lookups import of_training
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import naive_error

@@ -85,7 +85,7 @@ class GRUForecaster(SeriesForecaster):
         Columns of y.
     skill_ : DataFrame
         Of series: mae and mase of the forecast and of the simplest ones (last value, drift,
-        season repeated) on rows that did not train, and its skill, 1 - error / their error.
+        mean, season repeated) on rows that did not train, and its skill, 1 - error / their error.
     coverage_ : dict
         Of series: share of values inside the bands of 80 and 95 percent on rows that did not
         train, the newer half, where bands are made from the older half.

@@ -8,7 +8,12 @@ from typing import Any
 import pandas as pd
 
 from gruforecast.forecasting.block import Beside, Lookup
-from gruforecast.forecasting.covariates import of_series, read_table, select_columns
+from gruforecast.forecasting.covariates import (
+    check_alike,
+    of_series,
+    read_table,
+    select_columns,
+)
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.tails import Joined, Tail
 
@@ -96,6 +101,7 @@ def of_forecast(
             rows = of_series(what, table, name)
             if own is None:
                 return rows
+            check_alike(what, rows.index, own.index)
             return pd.concat([own[~own.index.isin(rows.index)], rows])
 
         return find

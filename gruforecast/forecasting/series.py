@@ -21,7 +21,7 @@ from gruforecast.forecasting.arguments import (
     read_newer,
     refuse,
 )
-from gruforecast.forecasting.calendar import check_names
+from gruforecast.forecasting.dates.calendar import check_names
 from gruforecast.forecasting.fitting import plan_series
 from gruforecast.forecasting.forecasts import (
     Fitted,

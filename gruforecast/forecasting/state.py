@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import SeriesEncoder
 from gruforecast.forecasting.intervals import Calibration
 from gruforecast.forecasting.tails import Tail

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gruforecast.data.context import TruncatedHistoryWarning
 from gruforecast.forecasting.block import Block
-from gruforecast.forecasting.cadence import Cadence
+from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import warn_caller
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gruforecast.forecasting.grids import to_dates, weekdays_of
-from gruforecast.forecasting.holiday_rules import (
+from gruforecast.forecasting.dates.grids import to_dates, weekdays_of
+from gruforecast.forecasting.dates.holiday_rules import (
     EVERYWHERE,
     SATURDAY,
     SUNDAY,

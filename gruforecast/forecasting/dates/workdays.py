@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gruforecast.forecasting.grids import (
+from gruforecast.forecasting.dates.grids import (
     WEEKDAYS,
     make_calendar,
     to_dates,
     weekdays_of,
     working_days_before,
 )
-from gruforecast.forecasting.holiday_rules import Rule, predicted
-from gruforecast.forecasting.holidays import recurring
+from gruforecast.forecasting.dates.holiday_rules import Rule, predicted
+from gruforecast.forecasting.dates.holidays import recurring
 
 _RARE = 0.02  # a weekday with rows in a smaller share of weeks is a day off, its rows exceptions
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gruforecast.forecasting.grids import (
+from gruforecast.forecasting.dates.grids import (
     ANCHORED,
     WEEKDAYS,
     Grid,
@@ -23,7 +23,7 @@ from gruforecast.forecasting.grids import (
     months_of,
     weekdays_of,
 )
-from gruforecast.forecasting.scales import (
+from gruforecast.forecasting.dates.scales import (
     DAY,
     NANOSECONDS,
     Scale,
@@ -31,7 +31,7 @@ from gruforecast.forecasting.scales import (
     kind_of,
     plain_scale,
 )
-from gruforecast.forecasting.workdays import Workdays
+from gruforecast.forecasting.dates.workdays import Workdays
 
 _Off = pd.offsets
 _PLACES = ("first", "last", "first business day", "last business day")

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.data.segments import check_order
-from gruforecast.forecasting.grids import Grid
-from gruforecast.forecasting.inference import Found, impose, infer
-from gruforecast.forecasting.names import name_of, rows_per_season
-from gruforecast.forecasting.scales import Scale, kind_of, plain_scale
-from gruforecast.forecasting.workdays import Workdays
+from gruforecast.forecasting.dates.grids import Grid
+from gruforecast.forecasting.dates.inference import Found, impose, infer
+from gruforecast.forecasting.dates.names import name_of, rows_per_season
+from gruforecast.forecasting.dates.scales import Scale, kind_of, plain_scale
+from gruforecast.forecasting.dates.workdays import Workdays
 from gruforecast.foundations.checks import check_integer, warn_caller
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gruforecast.forecasting.grids import ANCHORED
-from gruforecast.forecasting.scales import DAY
+from gruforecast.forecasting.dates.grids import ANCHORED
+from gruforecast.forecasting.dates.scales import DAY
 
 _Off = pd.offsets
 _MINUTE = 60 * 10**9

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from dateutil.easter import EASTER_ORTHODOX, EASTER_WESTERN, easter
 
-from gruforecast.forecasting.grids import months_of, to_dates, weekdays_of
+from gruforecast.forecasting.dates.grids import months_of, to_dates, weekdays_of
 
 SATURDAY, SUNDAY = 5, 6
 _EASTER = {

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from gruforecast.forecasting.scales import NANOSECONDS, Scale, day_scale, finer, plain_scale
+from gruforecast.forecasting.dates.scales import NANOSECONDS, Scale, day_scale, finer, plain_scale
 
 _Off = pd.offsets
 ANCHORED = {  # offsets of pandas that count months: the day they fall on, and months per step

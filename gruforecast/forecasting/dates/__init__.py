@@ -1,0 +1,1 @@
+"""How stamps go on: frequencies, working days and their holidays, calendars."""
