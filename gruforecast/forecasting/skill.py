@@ -124,8 +124,8 @@ def _at(
     block: Block, values: np.ndarray, rows: np.ndarray, codes: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
     """The value at or before each place (n,) of the row's series, else that of its first row."""
-    span = int(np.ptp(np.concatenate([block.positions, places]))) + 1
-    least = min(int(block.positions.min()), int(places.min()))
+    every = np.concatenate([block.positions, places])
+    least, span = every.min(), np.ptp(every) + 1
     keys = block.panel.codes * span + (block.positions - least)
     at = np.searchsorted(keys, codes * span + (places - least), side="right") - 1
     found = values[np.clip(at, block.panel.bounds[:-1][codes], rows)]
