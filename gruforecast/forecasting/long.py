@@ -33,12 +33,9 @@ def from_long(
     ...     {"shop": ["a", "a", "b"], "day": ["2024-01-01", "2024-01-02", "2024-01-01"],
     ...      "sold": [3, 4, 9]}
     ... )
-    >>> from_long(sales, "shop", "day", "sold")
-    shop  day
-    a     2024-01-01    3
-          2024-01-02    4
-    b     2024-01-01    9
-    Name: sold, dtype: int64
+    >>> series = from_long(sales, "shop", "day", "sold")
+    >>> series.loc["a"].tolist(), series.index.names
+    ([3, 4], FrozenList(['shop', 'day']))
     """
     if not isinstance(table, pd.DataFrame):
         raise TypeError(
