@@ -90,7 +90,7 @@ class TestEveryFrequency:
         same(cadence.future(every[39], 20), every[40:])
         assert (cadence.positions(every) == np.arange(-10, 50)).all()
 
-    @pytest.mark.parametrize("name", set(FREQUENCIES) - {"business days"})
+    @pytest.mark.parametrize("name", sorted(set(FREQUENCIES) - {"business days"}))
     @settings(max_examples=10, deadline=None)
     @given(data=st.data())
     def test_stamps_left_out_change_nothing(self, name, data):
