@@ -3,7 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
-from math import floor, hypot, pi, sqrt
+from math import floor, pi, sqrt
 
 import numpy as np
 import pandas as pd
@@ -96,9 +96,10 @@ def test_quantiles_by_hand(n, level):
     low, high = learn(scores).quantiles(level)
     for h in range(2):
         newer = scores[n // 2 :, h] if n - n // 2 >= 40 else scores[-40:, h]
-        if Fraction(100 - level) / 200 * (len(newer) + 1) < 1:
+        if Fraction(100 - level) / 200 * (2 * len(newer) + 1) < 1:
             continue  # a Student t helps then: below
-        np.testing.assert_allclose((low[h], high[h]), order_statistics(newer, level), rtol=1e-12)
+        either = np.concatenate([newer, -newer])  # scores count with either sign
+        np.testing.assert_allclose((low[h], high[h]), order_statistics(either, level), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 3, 9, 19, 38, 39])
@@ -107,20 +108,22 @@ def test_few_scores_of_a_step_are_helped_by_a_student_t(n):
     low, high = learn(scores).quantiles(95)
     for h in range(H):
         helped = 0.0
-        if Fraction(1, 40) * (n + 1) < 1:  # too few for the share beyond the bound
+        if Fraction(1, 40) * (2 * n + 1) < 1:  # too few for the share beyond the bound
             size = sum(abs(row[h]) for row in scores) / n
             helped = size * sqrt(pi / 2) * student_t.ppf(0.975, df=n - 1)
-        assert low[h] == pytest.approx(min(min(scores[:, h]), -helped))
-        assert high[h] == pytest.approx(max(max(scores[:, h]), helped))
+        bound = max(max(abs(scores[:, h])), helped)
+        if n > 19:  # that many of 2 n scores lie beyond
+            bound = sorted(abs(scores[:, h]))[-((2 * n + 1) // 40)]
+        assert (low[h], high[h]) == pytest.approx((-bound, bound))
 
 
 def test_an_extreme_score_beyond_the_student_t_is_the_bound():
-    scores = np.full((30, 1), 0.1)
-    scores[[3, 17], 0] = 25.0, -30.0
+    scores = np.full((15, 1), 0.1)
+    scores[[3, 11], 0] = 25.0, -30.0
     low, high = learn(scores).quantiles(95)
-    helped = np.abs(scores).mean() * sqrt(pi / 2) * student_t.ppf(0.975, df=29)
-    assert helped < 25
-    assert (low[0], high[0]) == pytest.approx((-30.0, 25.0))
+    helped = np.abs(scores).mean() * sqrt(pi / 2) * student_t.ppf(0.975, df=14)
+    assert helped < 30
+    assert (low[0], high[0]) == pytest.approx((-30.0, 30.0))
 
 
 def test_bounds_of_a_fit_by_hand():
@@ -138,7 +141,7 @@ def test_bounds_of_a_fit_by_hand():
         ]
         kept = max(len(errors) - len(errors) // 2, 40)
         newer = [e for e in errors[-kept:] if not np.isnan(e)]
-        low, high = order_statistics(newer, 80)
+        low, high = order_statistics([*newer, *(-e for e in newer)], 80)
         row = found.iloc[h - 1]
         np.testing.assert_allclose(row["lo-80"] - row["mean"], low, rtol=1e-6)
         np.testing.assert_allclose(row["hi-80"] - row["mean"], high, rtol=1e-6)
@@ -148,14 +151,23 @@ def test_coverage_on_calibration_rows_by_hand():
     scores = np.random.default_rng(0).standard_normal((240, 1)) * np.linspace(1, 2, 240)[:, None]
     older, newer = scores[:120], scores[120:, 0]
     for level, share in learn(scores).coverage.items():
-        low, high = order_statistics(older[:, 0], int(level))
+        low, high = order_statistics(np.concatenate([older, -older])[:, 0], int(level))
         assert share == pytest.approx(np.mean([low <= s <= high for s in newer]))
 
 
 def test_bounds_beyond_the_horizon_by_hand():
     quantiles = np.array([-1.0, 2.0, 3.0])
-    expected = [hypot(q, sqrt(k) * 3.0) * (1 if q > 0 else -1) for k in range(3) for q in quantiles]
-    np.testing.assert_allclose(beyond_horizon(quantiles, 8), expected[:8])
+    expected = [-1.0, 2.0, 3.0, *(3.0 * (k / 3) ** 0.5 for k in range(4, 9))]
+    np.testing.assert_allclose(beyond_horizon(quantiles, 8, 0.5), expected)
+    np.testing.assert_allclose(beyond_horizon(quantiles, 2, 0.5), expected[:2])
+    np.testing.assert_allclose(beyond_horizon(quantiles, 5, 0.0), [-1, 2, 3, 3, 3])
+
+
+def test_errors_of_a_walk_grow_with_the_root_of_the_steps_and_those_of_noise_do_not():
+    noise = np.random.default_rng(0).standard_normal((4000, 12))
+    assert learn(noise.cumsum(axis=1)).growth() == pytest.approx(0.5, abs=0.05)
+    assert learn(noise).growth() < 0.03
+    assert learn(noise[:, :1]).growth() == 0.5
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

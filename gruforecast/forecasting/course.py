@@ -117,13 +117,8 @@ class Course:
         width = encoded.rows.shape[1]
         return parameters.specification(self.settings, width, n_outputs, tables, **future)
 
-    def review(
-        self, network: Network, lesson: Lesson, n_threads: int, *, rehearsed: bool
-    ) -> dict[str, Any]:
-        """What forecasts of the tail by a network that did not learn from it are worth.
-
-        ``rehearsed`` says that it is not the one that will forecast.
-        """
+    def review(self, network: Network, lesson: Lesson, n_threads: int) -> dict[str, Any]:
+        """What forecasts of the tail by a network that did not learn from it are worth."""
         actual = self.targets(of_tail=True)
         rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
         if not len(rows):
@@ -134,9 +129,8 @@ class Course:
         forecasts = Forecasts.of(self.loss, raw, encoded.center[rows], encoded.scale[rows])
         codes = block.panel.codes[rows]
         calibration = Calibration.learn(
-            forecasts.scores(actual), codes, block.positions[rows], block.panel.names,
-            self.season, mirrored=rehearsed,
-        )  # fmt: skip
+            forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
+        )
         errors = naive_error(block, ~self.is_tail, self.season)
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)

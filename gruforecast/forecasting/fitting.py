@@ -93,7 +93,7 @@ def _reviewer(
             judged = course.lesson(whole=False)
             network = Network(course.specification(*judged[:2]), seed=state.seed)
             train(network, judged.data, options, n_threads=n_threads)
-        found = course.review(network, judged, n_threads, rehearsed=lesson is None)
+        found = course.review(network, judged, n_threads)
         return {
             "_state": replace(state, calibration=found["calibration"]),
             "skill_": found["skill"],

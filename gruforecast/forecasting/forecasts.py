@@ -127,7 +127,7 @@ def bounds_ahead(
             found = calibration.quantiles(level)
         else:
             found = calibration.adapted_quantiles(level, newer)
-        down, up = (beyond_horizon(quantiles, n_steps) for quantiles in found)
+        down, up = (beyond_horizon(part, n_steps, calibration.growth()) for part in found)
         low = np.minimum(low, made.mean + down * weights * made.below)
         high = np.maximum(high, made.mean + up * weights * made.above)
         bounds[level] = np.maximum(low, state.loss.low), high

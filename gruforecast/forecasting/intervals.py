@@ -94,23 +94,19 @@ class Calibration:
         positions: np.ndarray,
         names: list[Any],
         season: int | None,
-        *,
-        mirrored: bool = False,
     ) -> Calibration | None:
         """From scores (n, H) of rows in the order of time, their series and positions (n,).
 
         The newer half tells most of what is to come; the older one shows what bands are worth.
-        ``mirrored`` scores count with either sign: those of another network, whose bias is not
-        that of the one that forecasts.
+        Scores count with either sign: the bias of a tail is seldom that of what follows.
         """
         if (~np.isnan(scores)).sum(axis=0).min() < LEAST_SCORES:
             return None
 
         def from_rows(rows: np.ndarray) -> Calibration:
-            signs = (1, -1) if mirrored else (1,)
-            both = np.concatenate([sign * scores[rows] for sign in signs])
-            of_series, at = (np.tile(part[rows], len(signs)) for part in (codes, positions))
-            return cls._learn(both, of_series, at, names, season)
+            both = np.concatenate([scores[rows], -scores[rows]])
+            of_series, at = (np.tile(part[rows], 2) for part in (codes, positions))
+            return cls.of_scores(both, of_series, at, names, season)
 
         latest = _newest(codes, 0.5, LEAST_ROWS)
         if (~np.isnan(scores[latest])).sum(axis=0).min() < LEAST_SCORES:
@@ -129,7 +125,7 @@ class Calibration:
         return found
 
     @classmethod
-    def _learn(
+    def of_scores(
         cls,
         scores: np.ndarray,
         codes: np.ndarray,
@@ -137,6 +133,7 @@ class Calibration:
         names: list[Any],
         season: int | None,
     ) -> Calibration:
+        """From these scores as they are."""
         n_steps = scores.shape[1]
         of_series = np.ones(len(names))
         if len(names) > 1:
@@ -179,6 +176,20 @@ class Calibration:
         share = np.full(len(self.counts), (100 - level) / 200)
         return self._tail(share, -1), self._tail(share, 1)
 
+    def growth(self) -> float:
+        """The power of the number of steps that errors grow with, from 0 to 1/2.
+
+        As from the first half of the horizon to the second: 1/2 for a random walk, and next to
+        nothing for a series that returns to its mean.
+        """
+        n_steps = len(self.size)
+        if n_steps == 1:
+            return 0.5
+        halves = np.array_split(np.arange(n_steps), 2)
+        first, second = (float(np.mean(self.size[half])) for half in halves)
+        ratio = (halves[1] + 1).mean() / (halves[0] + 1).mean()
+        return float(np.clip(np.log(second / first) / np.log(ratio), 0.0, 0.5))
+
     def adapted_quantiles(self, level: float, newer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same (S, H) after the scores (T, S, H) of newer rows in the order of time.
 
@@ -204,13 +215,16 @@ class Calibration:
     def _tail(self, share: np.ndarray, side: int) -> np.ndarray:
         """The score that a share (..., H) of each step's lies beyond, counting one to come.
 
-        Where a step has too few scores for so small a share, a Student t of their size helps.
+        Where a step has too few scores for so small a share, a Student t of their size helps; each
+        error is there twice, with either sign.
         """
         n = self.counts
         beyond = np.clip(np.floor(share * (n + 1) + ROUNDING), 1, n).astype(np.int64)
         at = n - beyond if side > 0 else beyond - 1
         out = side * self.scores[np.arange(len(n)), at]
-        helped = self.size * OF_NORMAL * stdtrit(np.maximum(n - 1, 1), 1 - np.maximum(share, LEAST))
+        helped = (
+            self.size * OF_NORMAL * stdtrit(np.maximum(n // 2 - 1, 1), 1 - np.maximum(share, LEAST))
+        )
         out = np.where(share * (n + 1) + ROUNDING < 1, np.maximum(out, helped), out)
         return np.asarray(side * np.maximum(0.0, out * np.exp(EXTENSION * np.maximum(0, -share))))
 
@@ -256,13 +270,9 @@ def _thinned(scores: np.ndarray) -> np.ndarray:
     return np.asarray(ordered[kept])
 
 
-def beyond_horizon(quantiles: np.ndarray, n_steps: int) -> np.ndarray:
-    """Quantiles (..., H) continued to ``n_steps``: errors of recursions add like independent ones.
-
-    That is exact for a random walk, and on the safe side where a series returns to its mean.
-    """
+def beyond_horizon(quantiles: np.ndarray, n_steps: int, growth: float) -> np.ndarray:
+    """Quantiles (..., H) continued to ``n_steps``: those of the last step, growing with a power."""
     horizon = quantiles.shape[-1]
-    rounds, step = np.divmod(np.arange(n_steps), horizon)
-    added = np.sqrt(rounds) * np.abs(quantiles[..., -1:])
-    known = quantiles[..., step]
-    return np.asarray(np.sign(known) * np.hypot(known, added))
+    further = np.arange(horizon + 1, n_steps + 1) / horizon
+    later = quantiles[..., -1:] * further**growth
+    return np.concatenate([quantiles, later], axis=-1)[..., :n_steps]

@@ -93,7 +93,7 @@ class SeriesForecaster(RowForecaster):
             text += f"\n  skill {', '.join(shares)}" if shares else ""
         if coverage := getattr(self, "coverage_", None):
             inside = [f"{share:.1%} in the {level:g} % band" for level, share in coverage.items()]
-            text += f"\n  coverage on calibration rows: {', '.join(inside)}"
+            text += f"\n  coverage on calibration rows: {', '.join(inside)} (newer half, by older)"
         return text
 
     def forecast(
@@ -112,7 +112,8 @@ class SeriesForecaster(RowForecaster):
         Parameters
         ----------
         steps : int, optional
-            How many; ``horizon_`` by default. More than that are forecast from forecasts.
+            How many; ``horizon_`` by default, or as many as ``future_index`` has. More than the
+            horizon are forecast from forecasts.
         level : float or sequence of float, optional
             Percentages, such as (80, 95): bounds between which so many values will lie.
         covariates : DataFrame or array, optional
@@ -132,7 +133,10 @@ class SeriesForecaster(RowForecaster):
             series, or (series, statistic) with levels; for a MultiIndex rows (series, time).
         """
         fitted, state = self._fitted("forecast")
-        steps = state.horizon if steps is None else check_integer("steps", steps, low=1)
+        if steps is None:
+            has_length = hasattr(future_index, "__len__")
+            steps = len(future_index) if has_length else state.horizon
+        steps = check_integer("steps", steps, low=1)
         levels = read_levels(level)
         future_index = read_future(future_index, steps)
         if last is None:
@@ -140,7 +144,7 @@ class SeriesForecaster(RowForecaster):
             panel = training_rows(state.tails, state.form, state.level_names)
             joined = Joined(panel, np.zeros(panel.n, bool), list(state.tails.values()))
         else:
-            joined = self._join(read_newer(last, state), state, may_repeat=False)
+            joined = self._join(read_newer(last, state), state, of_last=True)
         given = as_tables(covariates, past_covariates, static)
 
         def following() -> pd.Index:
@@ -218,7 +222,7 @@ class SeriesForecaster(RowForecaster):
         n_threads = parameters.n_threads(settings.n_jobs)
         return Fitted(self._state, self.network_, n_threads), self._state
 
-    def _join(self, panel: Panel, state: SeriesState, *, may_repeat: bool = True) -> Joined:
+    def _join(self, panel: Panel, state: SeriesState, *, of_last: bool = False) -> Joined:
         """New rows behind the training rows that they follow."""
         settings = parameters.check_parameters({"context": self.context}, self._rules)
         if state.settings.missing == "error":
@@ -231,8 +235,8 @@ class SeriesForecaster(RowForecaster):
             )
         is_used = settings.context != "none"
         return join(
-            panel, state.tails, state.cadence, state.largest_step, use=is_used,
-            may_repeat=may_repeat,
+            panel, state.tails, state.cadence, state.largest_step, state.lookback, use=is_used,
+            of_last=of_last,
         )  # fmt: skip
 
     def _loss(self) -> Loss:

@@ -98,16 +98,18 @@ def join(
     tails: dict[Any, Tail],
     cadence: Cadence,
     largest_step: int,
+    lookback: int,
     *,
     use: bool,
-    may_repeat: bool,
+    of_last: bool,
 ) -> Joined:
     """Put the training rows in front that new rows of the same series follow.
 
-    Rows without stamps follow them, unless they ``may_repeat`` the training rows and do so.
+    Rows without stamps follow them, but for those of ``predict`` that repeat the training rows.
+    ``of_last`` says that forecasts begin at the newest row alone.
     """
     if not panel.has_stamps:
-        panel = _number_rows(panel, tails, cadence, may_repeat=may_repeat)
+        panel = _number_rows(panel, tails, cadence, may_repeat=not of_last)
     values, stamps, new, used, cut_off = [], [], [], [], 0
     for name, own, index in panel.series():
         tail = tails.get(name)
@@ -118,9 +120,10 @@ def join(
             if before is not None and len(before):
                 step = cadence.follows(before[-1], index[0])
                 if step is not None and step > largest_step:
-                    before, cut_off = None, cut_off + len(index)
-            elif use and index[0] > tail.first_stamp:
-                cut_off += len(index)
+                    before = None
+            if use and index[0] > tail.first_stamp and (before is None or not len(before)):
+                n_short = min(len(index), lookback - 1)
+                cut_off += int(len(index) < lookback) if of_last else n_short
         n_before = 0 if before is None else len(before)
         used.append(tail if n_before else None)
         values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
