@@ -165,7 +165,7 @@ INDEXES = {
     "hours over a switch": pd.date_range("2021-03-26", periods=N, freq="h", tz="Europe/Berlin"),
     "seconds": pd.date_range("2021-01-01", periods=N, freq="D").as_unit("s"),
     "periods": pd.period_range("2001-01", periods=N, freq="M"),
-    "month ends": pd.date_range("2001-01", periods=N, freq="ME"),
+    "month ends": pd.date_range("2001-01", periods=N, freq=pd.offsets.MonthEnd()),
     "business days": pd.bdate_range("2021-01-01", periods=N + 2).delete([54, 58]),
     "numbers": pd.Index(range(100, 100 + 2 * N, 2)),
     "durations": pd.timedelta_range("0s", periods=N, freq="90s"),

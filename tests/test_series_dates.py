@@ -137,7 +137,8 @@ class TestSummerTime:
 class TestFrequencies:
     @pytest.mark.parametrize(
         ("freq", "season"),
-        [("ME", 12), ("MS", 12), ("BME", 12), ("QE-DEC", 4), ("QS-FEB", 4), ("YE", None),
+        [(pd.offsets.MonthEnd(), 12), ("MS", 12), (pd.offsets.BMonthEnd(), 12),
+         (pd.offsets.QuarterEnd(startingMonth=12), 4), ("QS-FEB", 4), (pd.offsets.YearEnd(), None),
          ("W-WED", 52), ("B", 5), ("10min", 144), ("30min", 48), ("D", 7)],
     )  # fmt: skip
     @pytest.mark.parametrize("known", [True, False])
@@ -166,7 +167,7 @@ class TestFrequencies:
         assert small().fit(np.sin(np.arange(100.0)).tolist()).forecast(1).shape == (1, 1)
 
     def test_months_left_out(self):
-        every = pd.date_range("1990-01-31", periods=120, freq="ME", name="month")
+        every = pd.date_range("1990-01-31", periods=120, freq=pd.offsets.MonthEnd(), name="month")
         kept = np.ones(120, bool)
         kept[[7, 30, 31, 66]] = False
         model = small().fit(waves(every)[:100][kept[:100]])

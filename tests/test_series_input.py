@@ -94,7 +94,7 @@ def test_values(values, match):
         (SERIES.set_axis(DAYS).index.to_period("D").to_series(), WRONG_TYPE + "period\\[D\\]; con"),
         (VALUES + 1j, WRONG_TYPE + "complex128; convert it"),
         (DAYS.to_numpy(), WRONG_TYPE + "datetime64\\[..\\]; convert it"),
-        (WIDE.assign(shop="x"), WRONG_TYPE + "(str|object) in column 'shop' " + LONG),
+        (WIDE.assign(shop="x"), WRONG_TYPE + "(str|object).* in column 'shop' " + LONG),
         (np.ma.masked_array(VALUES, VALUES > 0.9), "without a mask, got a masked one; pass series"),
         (np.ma.masked_array(WIDE.to_numpy(), False), "without a mask, got a masked one; pass seri"),
         ("abc", NO_FORM + "got str; pass one of them"),

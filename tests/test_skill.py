@@ -170,7 +170,7 @@ def test_a_fit_with_a_target_has_no_skill():
         (dated(weekly(), "h"), {}, 24),
         (dated(weekly(), "MS"), {}, 12),
         (dated(weekly(), "B"), {}, 5),
-        (dated(weekly(), "QE"), {}, 4),
+        (dated(weekly(), pd.offsets.QuarterEnd()), {}, 4),
         (dated(weekly()), {"season": 3}, 3),
         (weekly(), {"season": 7}, 7),
         (weekly(), {}, None),

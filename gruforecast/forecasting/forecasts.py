@@ -99,7 +99,7 @@ def _following(
 
 def _comparable(stamps: pd.Index, following: pd.Index) -> pd.Index:
     """The stamps that follow, or others that do where those cannot be compared with the rows'."""
-    if type(stamps[:0].append(following)) is type(stamps) or following.dtype == stamps.dtype:
+    if type(following) is type(stamps) or following.dtype == stamps.dtype:
         return following
     return stamps[-1] + pd.to_timedelta(np.arange(1, len(following) + 1), unit="s")
 

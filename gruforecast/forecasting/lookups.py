@@ -102,7 +102,8 @@ def of_forecast(
             if own is None:
                 return rows
             check_alike(what, rows.index, own.index)
-            return pd.concat([own[~own.index.isin(rows.index)], rows])
+            before = own[~own.index.isin(rows.index)]
+            return pd.concat([before, rows]) if len(before) else rows
 
         return find
 
@@ -121,7 +122,9 @@ def of_forecast(
 
     def with_future() -> pd.Index | None:
         index = new_rows()
-        return index if index is None or following is None else index.append(following())
+        if index is None or following is None:
+            return index
+        return index.append(following()) if len(index) else following()
 
     return Beside(
         known=lookup("covariates", "known", with_future),

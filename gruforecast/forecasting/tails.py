@@ -161,8 +161,8 @@ def _number_rows(
         if tail is None:
             stamps.append(index)
         elif may_repeat and _repeats(values, tail.head):
-            first = tail.stamps[:0].append(pd.Index([tail.first_stamp]))
-            is_numbered = pd.api.types.is_integer_dtype(first.dtype)
+            first = pd.Index([tail.first_stamp])
+            is_numbered = pd.api.types.is_integer_dtype(tail.stamps.dtype)
             n_more = len(index) - 1
             dated = first.append(cadence.future(tail.first_stamp, n_more)) if n_more else first
             stamps.append(index if is_numbered else dated)
