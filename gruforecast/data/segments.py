@@ -95,6 +95,17 @@ def check_order(stamps: pd.Index, name: Any = None) -> None:
     )
 
 
+def check_comparable(stamp: Any, known: Any) -> None:
+    """A stamp that can be compared with one of the training rows."""
+    try:
+        _ = stamp < known
+    except TypeError:
+        raise ValueError(
+            f"index: expected stamps like those of the training rows ({known!r}), got {stamp!r}; "
+            f"use the same type, and a time zone in both or in none."
+        ) from None
+
+
 class Pace(NamedTuple):
     """How far the stamps of a series lie apart."""
 
@@ -152,13 +163,7 @@ class Pace(NamedTuple):
 
     def check_kind(self, stamps: pd.Index) -> None:
         """Stamps that can be compared with those of the training rows."""
-        try:
-            _ = stamps[0] < self.first
-        except TypeError:
-            raise ValueError(
-                f"index: expected stamps like those of the training rows ({self.first!r}), got "
-                f"{stamps[0]!r}; use the same type, and a time zone in both or in none."
-            ) from None
+        check_comparable(stamps[0], self.first)
 
 
 def _clocks(stamps: Any) -> list[Any]:

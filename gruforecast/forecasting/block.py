@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,21 @@ class Block:
         """What is known at the rows themselves (n, .)."""
         assert self.known is not None
         return self.known.iloc[self.at]
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, int, int]:
+        """A number for each row that rises through all series; the least position, and a span."""
+        least, span = int(self.positions.min()), int(np.ptp(self.positions)) + 2
+        return self.panel.codes * span + (self.positions - least + 1), least, span
+
+    def newest_at(self, codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """The newest row of a series at or before a position (n,).
+
+        Where it has none that is a row of the series before it, or -1.
+        """
+        places, least, span = self._places
+        wanted = np.clip(positions - least + 1, 0, span - 1)
+        return np.asarray(np.searchsorted(places, codes * span + wanted, side="right") - 1)
 
     def gaps(self) -> np.ndarray:
         """Stamps left out directly before each row (n,)."""

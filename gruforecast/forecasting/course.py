@@ -144,7 +144,7 @@ class Course:
         panel = self.block.panel
         return [
             Origin.of(self.block.positions[a:b][used[a:b]], panel.values[a:b][used[a:b]])
-            for a, b in zip(panel.bounds[:-1], panel.bounds[1:], strict=True)
+            for a, b in panel.pairs()
         ]
 
 

@@ -176,13 +176,11 @@ class SeriesEncoder:
 
 def rows_ahead(block: Block, horizon: int) -> np.ndarray:
     """The row that stands ``h`` steps after each row (n, horizon); -1 where there is none."""
-    panel = block.panel
-    out = np.full((panel.n, horizon), -1)
-    for a, b in zip(panel.bounds[:-1], panel.bounds[1:], strict=True):
-        places = block.positions[a:b]
-        for h in range(1, horizon + 1):
-            at = np.minimum(np.searchsorted(places, places + h), len(places) - 1)
-            out[a:b, h - 1] = np.where(places[at] == places + h, a + at, -1)
+    codes, positions = block.panel.codes, block.positions
+    out = np.empty((len(positions), horizon), np.int64)
+    for h in range(1, horizon + 1):
+        at = block.newest_at(codes, positions + h)
+        out[:, h - 1] = np.where(positions[at] == positions + h, at, -1)
     return out
 
 

@@ -23,14 +23,14 @@ from gruforecast.training import TrainingOptions, train
 
 
 def plan_series(
-    X: Any, settings: Any, earlier: tuple[SeriesState, Network] | None, **tables: Any
+    X: Any, settings: Any, earlier: tuple[SeriesState, Network] | None, tables: dict[str, Any]
 ) -> Plan:
     """A run that learns from series; ``earlier`` is what a warm start goes on from."""
     before = None if earlier is None else earlier[0]
     panel = Panel.read(X, to_learn=True)
     if settings.missing == "error":
         panel.check_complete()
-    beside = of_training(panel, None if before is None else before.columns, **tables)
+    beside = of_training(panel, None if before is None else before.columns, tables)
     cadence = Cadence.of(max(panel.stamps, key=len), settings.freq)
     course = make_course(panel, beside, settings, cadence, before)
     validate = settings.early_stopping

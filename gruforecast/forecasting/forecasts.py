@@ -119,7 +119,8 @@ def bounds_ahead(
     if state.settings.intervals == "adaptive" and joined.is_new.any():
         newer = _newer_scores(fitted, joined, beside, calibration)
     made, n_steps = ahead.forecasts, ahead.forecasts.mean.shape[1]
-    weights = calibration.weights(ahead.names, ahead.positions, n_steps)
+    codes = np.arange(len(ahead.names))
+    weights = calibration.weights(ahead.names, codes, ahead.positions, n_steps)
     low, high = made.mean, made.mean
     bounds = {}
     for level in sorted(levels):
@@ -152,8 +153,8 @@ def _newer_scores(
     if len(target):
         encoded = fitted.state.encoder.encode(block)
         scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
-        names = [panel.names[s] for s in panel.codes[rows]]
-        scores /= calibration.weights(names, block.positions[rows], horizon)
+        codes, positions = panel.codes[rows], block.positions[rows]
+        scores /= calibration.weights(panel.names, codes, positions, horizon)
         out[place[target] - first, panel.codes[target], where[1]] = scores[where]
     return out
 

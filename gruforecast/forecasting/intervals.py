@@ -115,8 +115,8 @@ class Calibration:
         newer = _newest(codes, 0.5, 1)
         if (~np.isnan(scores[~newer])).any(axis=0).all():
             half = from_rows(~newer)
-            own = [names[s] for s in codes[newer]]
-            scaled = scores[newer] / half.weights(own, positions[newer], scores.shape[1])
+            at = codes[newer], positions[newer]
+            scaled = scores[newer] / half.weights(names, *at, scores.shape[1])
             known = ~np.isnan(scaled)
             for level in COVERAGE_LEVELS if known.any() else ():
                 low, high = half.quantiles(level)
@@ -163,9 +163,11 @@ class Calibration:
             coverage={},
         )
 
-    def weights(self, names: list[Any], positions: np.ndarray, n_steps: int) -> np.ndarray:
-        """What scores after rows of these series at these positions are divided by (n, steps)."""
-        of_series = np.array([self.of_series.get(name, 1.0) for name in names])
+    def weights(
+        self, names: list[Any], codes: np.ndarray, positions: np.ndarray, n_steps: int
+    ) -> np.ndarray:
+        """What scores after rows of numbered series at positions are divided by (n, steps)."""
+        of_series = np.array([self.of_series.get(name, 1.0) for name in names])[codes]
         season = len(self.of_phases)
         of_phases = self.of_phases[_phases(positions, n_steps, season)]
         of_rows = of_series * self.of_origins[positions % season]

@@ -21,17 +21,15 @@ from gruforecast.forecasting.tails import Joined, Tail
 def of_training(
     panel: Panel,
     before: dict[str, list[Any]] | None,
-    covariates: Any,
-    past_covariates: Any,
-    static: Any,
+    tables: dict[str, Any],
 ) -> Beside:
     """From the tables passed to ``fit``; those of a fit ``before`` had these columns."""
     index = None if panel.form == "long" else panel.index
 
-    def lookup(what: str, table: Any) -> Lookup | None:
-        if table is None:
+    def lookup(what: str) -> Lookup | None:
+        if tables[what] is None:
             return None
-        read = read_table(what, table, index)
+        read = read_table(what, tables[what], index)
         if before is not None and set(read.columns) != set(before[what]):
             raise ValueError(
                 f"{what}: expected the columns {before[what]} as in the fit to go on with, got "
@@ -42,9 +40,6 @@ def of_training(
         return lambda name: of_series(what, read, name)
 
     if before is not None:
-        tables = {
-            "covariates": covariates, "past_covariates": past_covariates, "static": static
-        }  # fmt: skip
         for what, table in tables.items():
             if (table is None) == (what in before):
                 had, got = ("some", "none") if table is None else ("none", "some")
@@ -52,9 +47,10 @@ def of_training(
                     f"{what}: expected {had} as in the fit to go on with, got {got}; pass the "
                     f"same, or start anew with warm_start=False."
                 )
+    static = tables["static"]
     return Beside(
-        known=lookup("covariates", covariates),
-        past=lookup("past_covariates", past_covariates),
+        known=lookup("covariates"),
+        past=lookup("past_covariates"),
         static=None if static is None else _static_rows(panel.names, _read_static(static), {}),
     )
 

@@ -79,9 +79,7 @@ class Panel:
 
     def series(self) -> Iterator[tuple[Any, np.ndarray, pd.Index]]:
         """Name, values and stamps of each series."""
-        for name, a, b, stamps in zip(
-            self.names, self.bounds[:-1], self.bounds[1:], self.stamps, strict=True
-        ):
+        for name, (a, b), stamps in zip(self.names, self.pairs(), self.stamps, strict=True):
             yield name, self.values[a:b], stamps
 
     def check_complete(self) -> None:

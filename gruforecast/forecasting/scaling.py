@@ -27,10 +27,9 @@ class SeriesScaling:
     def learn(self, block: Block, used: np.ndarray) -> SeriesScaling:
         """With those of series that are new, from their rows that are used (n,)."""
         scales = dict(self.scales)
-        for s, name in enumerate(block.panel.names):
+        for name, (a, b) in zip(block.panel.names, block.panel.pairs(), strict=True):
             if name not in scales:
-                rows = slice(block.panel.bounds[s], block.panel.bounds[s + 1])
-                values = block.panel.values[rows][used[rows]]
+                values = block.panel.values[a:b][used[a:b]]
                 center, scale = self._so_far(values) if len(values) else (np.zeros(1), np.ones(1))
                 if not np.isfinite(scale[-1]):
                     of = "" if name is None else f" in series {name!r}"
@@ -55,7 +54,7 @@ class SeriesScaling:
     def _of_rows(self, block: Block, measure: Measure) -> tuple[np.ndarray, np.ndarray]:
         panel = block.panel
         center, scale = np.empty(panel.n), np.empty(panel.n)
-        for name, a, b in zip(panel.names, panel.bounds[:-1], panel.bounds[1:], strict=True):
+        for name, (a, b) in zip(panel.names, panel.pairs(), strict=True):
             known = self.scales.get(name)
             center[a:b], scale[a:b] = measure(panel.values[a:b]) if known is None else known
         return np.nan_to_num(center), scale

@@ -183,7 +183,7 @@ class SeriesForecaster(RowForecaster):
         state, earlier = getattr(self, "_state", None), None
         if settings.warm_start and isinstance(state, SeriesState):
             earlier = state, self.network_
-        plan = plan_series(X, settings, earlier, **tables)
+        plan = plan_series(X, settings, earlier, tables)
         state = plan.state
         for name in ROW_ATTRIBUTES:
             self.__dict__.pop(name, None)

@@ -124,23 +124,20 @@ def _at(
     block: Block, values: np.ndarray, rows: np.ndarray, codes: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
     """The value at or before each place (n,) of the row's series, else that of its first row."""
-    every = np.concatenate([block.positions, places])
-    least, span = every.min(), np.ptp(every) + 1
-    keys = block.panel.codes * span + (block.positions - least)
-    at = np.searchsorted(keys, codes * span + (places - least), side="right") - 1
+    at = block.newest_at(codes, places)
     found = values[np.clip(at, block.panel.bounds[:-1][codes], rows)]
     return np.asarray(np.where(np.isnan(found), values[rows], found))
 
 
 def naive_error(block: Block, used: np.ndarray, season: int | None) -> np.ndarray:
     """Mean absolute error of repeating each series' season on the rows used (S,), as in MASE."""
-    panel, lag = block.panel, season or 1
+    panel, wanted = block.panel, block.positions - (season or 1)
+    values = np.where(used, panel.values, np.nan)
+    at = block.newest_at(panel.codes, wanted)
+    is_there = (at >= panel.bounds[:-1][panel.codes]) & (block.positions[at] == wanted)
+    changes = np.abs(values - np.where(is_there, values[at], np.nan))
     out = np.full(panel.n_series, np.nan)
-    for s, (a, b) in enumerate(zip(panel.bounds[:-1], panel.bounds[1:], strict=True)):
-        places, values = block.positions[a:b], np.where(used[a:b], panel.values[a:b], np.nan)
-        at = np.searchsorted(places, places - lag)
-        at = np.minimum(at, len(places) - 1)
-        change = np.abs(values - np.where(places[at] == places - lag, values[at], np.nan))
-        if not np.isnan(change).all():
-            out[s] = np.nanmean(change)
+    for s, (a, b) in enumerate(panel.pairs()):
+        if not np.isnan(changes[a:b]).all():
+            out[s] = np.nanmean(changes[a:b])
     return np.where(out > 0, out, np.nan)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.data.context import TruncatedHistoryWarning
+from gruforecast.data.segments import check_comparable
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
@@ -202,11 +203,5 @@ def _same_kind(index: pd.Index, known: pd.Index) -> pd.Index:
     """Stamps in the time zone of the training rows, if they can be compared with these at all."""
     if getattr(index, "tz", None) is not None and getattr(known, "tz", None) is not None:
         return index.tz_convert(known.tz)
-    try:
-        _ = index[0] < known[0]
-    except TypeError:
-        raise ValueError(
-            f"index: expected stamps like those of the training rows ({known[0]!r}), got "
-            f"{index[0]!r}; use the same type, and a time zone in both or in none."
-        ) from None
+    check_comparable(index[0], known[0])
     return index
