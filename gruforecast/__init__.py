@@ -20,6 +20,7 @@ _NAMES = {
     "GRUForecaster": "forecasting.forecaster",
     "backtest": "forecasting.backtest",
     "from_long": "forecasting.long",
+    "load_seattle": "data.samples",
     "make_market": "data.synthetic",
     "make_supervised": "data.supervised",
     "make_weather": "data.synthetic",

@@ -1,0 +1,1 @@
+"""The speed of training and prediction, beside other libraries where they are installed."""

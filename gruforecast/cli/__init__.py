@@ -1,0 +1,1 @@
+"""The command line: ``gruforecast`` and ``python -m gruforecast``."""

@@ -1,0 +1,1 @@
+"""What this machine has, and kernels compiled ahead of their first use."""
