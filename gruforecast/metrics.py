@@ -1,5 +1,6 @@
-"""How good forecasts are: the same names as in ``gruforecast.forecasting.metrics``."""
+"""How good forecasts are, one by one and beside the simplest ones."""
 
+from gruforecast.forecasting.comparison import skill
 from gruforecast.forecasting.metrics import (
     coverage,
     crps,
@@ -13,5 +14,5 @@ from gruforecast.forecasting.metrics import (
 )
 
 __all__ = [
-    "coverage", "crps", "mae", "mase", "pinball", "rmse", "rmsse", "smape", "winkler"
+    "coverage", "crps", "mae", "mase", "pinball", "rmse", "rmsse", "skill", "smape", "winkler"
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ def backtest(
     past_covariates: Any = None,
     static: Any = None,
     path: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> pd.DataFrame:
     """Forecast from one cutoff after another, from what was known there, and compare.
 
@@ -58,6 +59,8 @@ def backtest(
     path : str, optional
         A CSV file that gets the forecasts of each cutoff when they are made. A backtest that was
         interrupted goes on from its file.
+    progress : callable, optional
+        Called before each cutoff and at the end with the number of those done and of all.
 
     Returns
     -------
@@ -109,6 +112,8 @@ def backtest(
     for number, cutoff in enumerate(cutoffs):
         if every and number % every == 0:
             fitted_at = None
+        if progress is not None:
+            progress(number, len(cutoffs))
         if cutoff in journal.done:
             continue
         if fitted_at is None:
@@ -125,6 +130,8 @@ def backtest(
         made = model.forecast(horizon, level=levels or None, **options)
         parts = list(_tidy(made, panel, index[cutoff - 1], actual, not levels))
         journal.add(cutoff, pd.concat(parts, ignore_index=True))
+    if progress is not None:
+        progress(len(cutoffs), len(cutoffs))
     return pd.concat([journal.done[cutoff] for cutoff in cutoffs], ignore_index=True)
 
 

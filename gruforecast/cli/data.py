@@ -1,0 +1,188 @@
+"""From the columns of a file to what ``fit`` and ``forecast`` read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gruforecast.cli.console import Console
+from gruforecast.cli.files import read_table
+from gruforecast.cli.stamps import find_time, known_column, read_times
+from gruforecast.forecasting.long import from_long
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """The options that say which column is what."""
+    group = parser.add_argument_group("columns (found where one can be meant only)")
+    group.add_argument(
+        "--target", nargs="+", metavar="COLUMN", help="what to forecast; several are a series each"
+    )
+    group.add_argument("--time", metavar="COLUMN", help="the date or the number of each row")
+    group.add_argument("--id", metavar="COLUMN", help="which series a row belongs to")
+    group.add_argument(
+        "--covariates", nargs="+", default=[], metavar="COLUMN",
+        help="known in the future, too: rows without a target at the end of the table hold them",
+    )  # fmt: skip
+    group.add_argument(
+        "--past-covariates", nargs="+", default=[], metavar="COLUMN", help="known of the past only"
+    )
+    group.add_argument("--tz", metavar="ZONE", help="time zone of the dates, as Europe/London")
+    group.add_argument(
+        "--date-format", metavar="FORMAT", help="how dates are written, as %%d/%%m/%%Y"
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a file holds, in the form of ``fit``."""
+
+    series: pd.Series | pd.DataFrame
+    beside: dict[str, pd.DataFrame]  # covariates and past_covariates of the rows of the series
+    future: pd.DataFrame | None  # covariates of rows after the last observation
+    n_ahead: int  # such rows, at most of any series
+    targets: list[str]
+    level_names: tuple[str, str]  # of the series and of time, in files
+
+    @classmethod
+    def read(cls, path: str, options: argparse.Namespace, console: Console) -> Data:
+        """The table of a file, sorted, with its columns found or as named."""
+        table = read_table(path)
+        table.columns = [str(name) for name in table.columns]
+        time = find_time(table, options.time)
+        beside = {
+            "covariates": [known_column(table, c, "covariates") for c in options.covariates],
+            "past_covariates": [
+                known_column(table, c, "past-covariates") for c in options.past_covariates
+            ],
+        }
+        named = [known_column(table, c, "target") for c in options.target or []]
+        taken = {time, *beside["covariates"], *beside["past_covariates"], *named}
+        group = find_id(table, time, taken, options.id)
+        targets = named or [_only_target(table, {*taken, group}, path)]
+        if group is not None and len(targets) > 1:
+            raise ValueError(
+                f"--target: expected one column beside --id {group}, got {len(targets)}; name one."
+            )
+        found = f"{', '.join(targets)} by {time or 'row'}" + (f" of each {group}" if group else "")
+        table = _ordered(table, time, group, options, console)
+        console.fact("columns", {"target": targets, "time": time, "id": group}, f"{path}: {found}")
+        return _assemble(table, targets, time, group, beside)
+
+
+def find_id(
+    table: pd.DataFrame, time: str | None, taken: set[Any], named: str | None
+) -> str | None:
+    """The column that tells series apart: named, or the one of text that must, as times recur."""
+    if named is not None:
+        return known_column(table, named, "id")
+    if time is None or not table[time].duplicated().any():
+        return None
+    text = [
+        name
+        for name in table.columns
+        if name not in taken and not pd.api.types.is_numeric_dtype(table[name])
+    ]
+    telling = [name for name in text if not table.duplicated([name, time]).any()]
+    return telling[0] if len(telling) == 1 else None
+
+
+def _only_target(table: pd.DataFrame, taken: set[Any], path: str) -> str:
+    numbers = [
+        name
+        for name in table.columns
+        if name not in taken
+        and pd.api.types.is_numeric_dtype(table[name])
+        and not pd.api.types.is_bool_dtype(table[name])
+    ]
+    if len(numbers) == 1:
+        return str(numbers[0])
+    if not numbers:
+        raise ValueError(
+            f"--target: expected a column of numbers to forecast, got none in {path} (columns "
+            f"{', '.join(table.columns)}); name one."
+        )
+    raise ValueError(
+        f"--target: expected the column to forecast, as {path} has {len(numbers)} of numbers "
+        f"({', '.join(numbers)}); name one, or several to forecast each."
+    )
+
+
+def _ordered(
+    table: pd.DataFrame,
+    time: str | None,
+    group: str | None,
+    options: argparse.Namespace,
+    console: Console,
+) -> pd.DataFrame:
+    """Rows by series and time."""
+    if time is None:
+        console.note("note: no column of dates was found, so rows are numbered; see --time")
+        return table
+    groups = None if group is None else table[group]
+    read = read_times(table[time], time, options.date_format, options.tz, groups)
+    table = table.assign(**{time: read})
+    keys = [time] if group is None else [group, time]
+    if group is not None and groups is not None and groups.isna().any():
+        raise ValueError(f"--id: expected a name in every row of {group!r}, got none in some.")
+    ordered = table.sort_values(keys, kind="stable")
+    if not ordered.index.equals(table.index) and not _is_ordered(table, time, group):
+        console.note(f"note: rows were put in the order of {time}")
+    return ordered
+
+
+def _is_ordered(table: pd.DataFrame, time: str, group: str | None) -> bool:
+    if group is None:
+        return bool(table[time].is_monotonic_increasing)
+    return bool(table.groupby(group, sort=False)[time].is_monotonic_increasing.all())
+
+
+def _assemble(
+    table: pd.DataFrame,
+    targets: list[str],
+    time: str | None,
+    group: str | None,
+    beside: dict[str, list[str]],
+) -> Data:
+    """Series and the tables beside them; what comes after the last observation is the future."""
+    if group is not None:
+        assert time is not None  # an id is found by times that recur
+        series: Any = from_long(table, group, time, targets[0])
+        table = table.set_index([group, time])
+        known = series.notna()
+        ahead = ~known[::-1].groupby(level=0).cummax()[::-1]
+        n_ahead = int(ahead.groupby(level=0).sum().max())
+    else:
+        table = table.set_index(time) if time is not None else table.reset_index(drop=True)
+        series = table[targets[0]] if len(targets) == 1 else table[targets]
+        observed = table[targets].notna().any(axis=1)
+        ahead = ~observed[::-1].cummax()[::-1]
+        n_ahead = int(ahead.sum())
+    is_past = ~ahead.to_numpy()
+    if not is_past.any():
+        raise ValueError(
+            f"--target: expected numbers in {', '.join(targets)}, got none; name another column."
+        )
+    tables = {what: table.loc[is_past, names] for what, names in beside.items() if names}
+    future = table.loc[~is_past, beside["covariates"]] if beside["covariates"] else None
+    names = (group or "series", time or "time")
+    return Data(series[is_past], tables, future, n_ahead, targets, names)
+
+
+def tidy(forecast: pd.DataFrame, data_names: tuple[str, str]) -> pd.DataFrame:
+    """A forecast of any form as one row per series and time."""
+    series, time = data_names
+    if forecast.columns.nlevels > 1:  # (series, statistic)
+        names = forecast.columns.get_level_values(0).unique()
+        parts = [forecast[name] for name in names]
+        forecast = pd.concat(parts, keys=names)
+    elif "mean" not in forecast.columns:  # one column per series
+        forecast = pd.concat(
+            [forecast[[name]].set_axis(["mean"], axis=1) for name in forecast.columns],
+            keys=forecast.columns,
+        )
+    if forecast.index.nlevels > 1:
+        return forecast.rename_axis([series, time]).reset_index()
+    return forecast.rename_axis(time).reset_index()

@@ -1,0 +1,97 @@
+"""The command ``gruforecast``: finds what to run, and turns failures into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from gruforecast import __version__
+
+COMMANDS = {  # each is a module of this folder with add_arguments(parser) and run(options, console)
+    "demo": "forecast real weather (or a market) and see what it is worth",
+    "forecast": "forecast what follows a table",
+    "backtest": "forecast a table's past, beside what happened and the simplest forecasts",
+    "search": "compare parameters on folds of a table in time",
+    "fit": "train on a table and keep the model",
+    "bench": "time training beside other libraries that are installed",
+    "info": "versions, threads, devices and the cache, for reports of bugs",
+    "warmup": "compile ahead what a first fit would compile",
+}
+DONE, REFUSED, USAGE, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_CODES = (
+    "exit codes: 0 done; 1 what was asked could not be done (the data, a file, a parameter); 2 the "
+    "command line is wrong; 3 an unexpected error; 130 interrupted"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = _parser(given).parse_args(given)
+    except SystemExit as stop:  # argparse has said what is wrong, or helped
+        return int(stop.code or DONE)
+    return _run(options)
+
+
+def _parser(given: list[str]) -> argparse.ArgumentParser:
+    """The parser; only the command that is asked for brings its options (and its imports)."""
+    parser = argparse.ArgumentParser(
+        prog="gruforecast",
+        description="Forecast time series with gated recurrent networks.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"gruforecast {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in given if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        own = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+            epilog=EXIT_CODES,
+        )  # fmt: skip
+        own.add_argument("--json", action="store_true", help="write one JSON document instead")
+        own.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        if name == wanted:
+            import_module(f"gruforecast.cli.{name}").add_arguments(own)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from gruforecast.cli.console import Console
+
+    console = Console(options.command, as_json=options.json)
+    try:
+        with console:
+            import_module(f"gruforecast.cli.{options.command}").run(options, console)
+        console.finish()
+        sys.stdout.flush()
+        return DONE
+    except BrokenPipeError:  # whoever read the output has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        console.error("interrupted")
+        return INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        if options.debug:
+            raise
+        console.error(_sentence(error))
+        return REFUSED
+    except Exception as error:
+        if options.debug:
+            raise
+        console.error(
+            f"unexpected {type(error).__name__}: {_sentence(error)}; this is a defect: please "
+            f"report it with what --debug shows and what 'gruforecast info' says"
+        )
+        return UNEXPECTED
+
+
+def _sentence(error: BaseException) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,155 @@
+"""What several commands share about models: options, progress, and what a fit was worth."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+
+from gruforecast.cli.console import Console, Tracker
+from gruforecast.cli.data import Data
+from gruforecast.forecasting.forecaster import GRUForecaster
+from gruforecast.foundations.checks import closest
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """The options that make a forecaster."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--horizon", type=int, metavar="N", help="rows to forecast (default: one season)"
+    )
+    group.add_argument("--season", type=int, metavar="N", help="rows until a season repeats")
+    group.add_argument("--freq", metavar="FREQ", help="frequency of the dates, as pandas names it")
+    group.add_argument(
+        "--calendar", nargs="+", default=[], metavar="PART",
+        help="inputs made from the dates, as hour, dayofweek, dayofyear",
+    )  # fmt: skip
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (0)")
+    group.add_argument("--jobs", type=int, metavar="N", help="threads (default: all)")
+    group.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="parameters",
+        help="any other parameter of GRUForecaster, as lookback=48 cell=lstm",
+    )  # fmt: skip
+
+
+def make_model(options: argparse.Namespace, **defaults: Any) -> GRUForecaster:
+    """The forecaster that the options describe."""
+    chosen = {
+        "horizon": options.horizon,
+        "season": options.season,
+        "freq": options.freq,
+        "calendar": tuple(options.calendar),
+        "random_state": options.seed,
+        "n_jobs": options.jobs,
+    }
+    given = dict(read_assignment(text, "set") for text in options.parameters)
+    for name, value in given.items():
+        if chosen.get(name):
+            raise ValueError(f"--set: expected {name} once, got it as an option, too; drop one.")
+        defaults[name] = value
+    return GRUForecaster(**{**chosen, **defaults})
+
+
+def read_assignment(text: str, option: str) -> tuple[str, Any]:
+    """A parameter's name and value of NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    known = GRUForecaster().get_params()
+    if not equals or name not in known:
+        got = text if equals else f"{text} without a value"
+        raise ValueError(
+            f"--{option}: expected NAME=VALUE with a parameter of GRUForecaster, got {got}; "
+            f"{closest(name, known) or 'see its documentation.'}"
+        )
+    return name, read_value(value)
+
+
+def read_value(text: str) -> Any:
+    """A number, a flag, a tuple or None as Python writes it; else text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+class FitProgress:
+    """Scikit-learn's callback that tells a tracker about epochs.
+
+    ``per_fit`` is how many of its steps a fit takes; 0 where it counts something else.
+    """
+
+    def __init__(self, tracker: Tracker, per_fit: int) -> None:
+        self.tracker, self.per_fit, self.start = tracker, per_fit, 0
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """A fit begins."""
+        self.start = self.tracker.done
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """An epoch begins."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """An epoch, or the fit, has ended."""
+        if context.task_name != "epoch":
+            return
+        detail = f"epoch {estimator.n_iter_}, loss {estimator.loss_curve_[-1]:.3g}"
+        if estimator.validation_loss_curve_:
+            detail += f", validation {estimator.validation_loss_curve_[-1]:.3g}"
+        self.tracker.at(self.start + min(estimator.n_iter_, self.per_fit), detail)
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """A fit has ended, perhaps early."""
+        done = f"{estimator.n_iter_} epochs" if hasattr(estimator, "n_iter_") else ""
+        self.tracker.at(self.start + self.per_fit, done)
+
+
+@contextmanager
+def watched(model: GRUForecaster, tracker: Tracker, per_fit: int = 0) -> Iterator[None]:
+    """Whatever this model, or a clone of it, fits is told to a tracker."""
+    if not hasattr(model, "set_callbacks"):  # before scikit-learn 1.9
+        yield
+        return
+    model.set_callbacks(FitProgress(tracker, per_fit))
+    try:
+        yield
+    finally:
+        model.set_callbacks()
+
+
+def fit(model: GRUForecaster, data: Data, console: Console) -> None:
+    """Train a model, and show how it goes."""
+    n_epochs = model.max_iter if isinstance(model.max_iter, int) else 1
+    with (
+        console.progress("training", n_epochs) as tracker,
+        watched(model, tracker, n_epochs),
+    ):
+        model.fit(data.series, **data.beside)
+
+
+def worth(model: GRUForecaster) -> tuple[pd.DataFrame | None, str]:
+    """What a fit was worth beside the simplest forecasts, and that in a sentence."""
+    skill = model.skill_
+    if skill is None:
+        return None, "too few rows to judge the forecast by some that did not train"
+    return skill, verdict(skill, "rows that did not train")
+
+
+def verdict(skill: pd.DataFrame, where: str) -> str:
+    """Whether forecasts beat the simplest ones, in a sentence."""
+    others = skill.iloc[1:]
+    best = str(others["mae"].idxmin())
+    share = float(others.loc[best, "skill"])
+    own, floor = skill.loc["forecast", "mae"], others.loc[best, "mae"]
+    text = f"mean absolute error {own:.4g} on {where}, {best} {floor:.4g}"
+    if share > 0.02:
+        return f"{text}: the forecast errs {share:.0%} less than the best simple one"
+    if share > -0.02:
+        return f"{text}: no skill beyond the best simple forecast"
+    much = f"{-share:.0%} more than" if share > -1 else f"{1 - share:.1f} times as much as"
+    return f"{text}: the forecast errs {much} the best simple one; use that"

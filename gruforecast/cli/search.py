@@ -1,0 +1,115 @@
+"""``gruforecast search``: compare parameters on folds of a table in time."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.model_selection import GridSearchCV, ParameterGrid, TimeSeriesSplit
+
+from gruforecast.cli.console import Console
+from gruforecast.cli.data import Data, add_columns
+from gruforecast.cli.files import check_output, write_table
+from gruforecast.cli.model import (
+    add_parameters,
+    make_model,
+    read_assignment,
+    read_value,
+    watched,
+)
+
+USUAL_GRID = ["cell=gru,lstm", "hidden_size=16,64"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", help="a CSV or Parquet file")
+    parser.add_argument(
+        "--grid", nargs="+", default=USUAL_GRID, metavar="NAME=VALUE,...",
+        help=f"parameters and their values ({' '.join(USUAL_GRID)})",
+    )  # fmt: skip
+    parser.add_argument("--folds", type=int, default=3, metavar="N", help="folds in time (3)")
+    parser.add_argument("--out", metavar="FILE", help="all scores as CSV or Parquet")
+    parser.add_argument("--model", metavar="FILE", help="keep the best model, trained on all rows")
+    add_columns(parser)
+    add_parameters(parser)
+
+
+def run(options: argparse.Namespace, console: Console) -> None:
+    check_output(options.out)
+    check_output(options.model, ("",))
+    grid = read_grid(options.grid)
+    data = Data.read(options.data, options, console)
+    model = make_model(options)
+    folds = folds_in_time(data.series, options.folds)
+    n_fits = len(ParameterGrid(grid)) * len(folds) + bool(options.model)
+    search = GridSearchCV(model, grid, cv=folds, refit=bool(options.model), error_score="raise")
+    with (
+        console.progress("search", n_fits * model.max_iter) as tracker,
+        watched(model, tracker, model.max_iter),
+        sklearn.config_context(enable_metadata_routing=True),
+    ):
+        for name in data.beside:
+            model.set_fit_request(**{name: True}).set_score_request(**{name: True})
+        search.fit(data.series, **data.beside)
+    table = as_table(search.cv_results_)
+    best = ", ".join(f"{name}={table.loc[0, name]}" for name in grid)
+    sentence = (
+        f"best: {best}, with a skill of {table.loc[0, 'skill']:.1%} over the best simple forecast "
+        f"on average over {len(folds)} folds"
+    )
+    console.fact("verdict", sentence, sentence)
+    console.result("candidates", table)
+    if options.out:
+        write_table(table, options.out)
+        console.wrote(options.out, "scores")
+    if options.model:
+        search.best_estimator_.save(options.model)
+        console.wrote(options.model, "model")
+
+
+def read_grid(texts: list[str]) -> dict[str, list[Any]]:
+    """Parameters and the values to try."""
+    grid: dict[str, list[Any]] = {}
+    for text in texts:
+        name, value = read_assignment(text, "grid")
+        parts = value if isinstance(value, tuple) else str(value).split(",")
+        grid[name] = [read_value(part.strip()) if isinstance(part, str) else part for part in parts]
+    return grid
+
+
+def folds_in_time(
+    series: pd.Series | pd.DataFrame, n_folds: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows of each fold that train, and those after them that judge, for all series at once."""
+    if n_folds < 1:
+        raise ValueError(f"--folds: expected at least 1, got {n_folds}; pass more.")
+    times = series.index.get_level_values(-1)
+    every = times.unique().sort_values()
+    size = len(every) // (n_folds + 1)
+    if size < 1:
+        raise ValueError(
+            f"--folds: expected at most {len(every) - 1} with {len(every)} rows, got {n_folds}; "
+            f"lower it."
+        )
+    if n_folds == 1:
+        cuts = [(every[: len(every) - size], every[len(every) - size :])]
+    else:
+        cuts = [(every[a], every[b]) for a, b in TimeSeriesSplit(n_folds).split(every)]
+    return [(np.flatnonzero(times.isin(a)), np.flatnonzero(times.isin(b))) for a, b in cuts]
+
+
+def as_table(results: dict[str, Any]) -> pd.DataFrame:
+    """Candidates, best first: parameters, mean skill, skill on each fold, seconds of a fit."""
+    table = pd.DataFrame(results["params"])
+    folds = sorted(
+        (name for name in results if name.startswith("split") and name.endswith("_test_score")),
+        key=lambda name: int(name[5:].split("_")[0]),
+    )
+    table["skill"] = results["mean_test_score"]
+    for number, name in enumerate(folds, 1):
+        table[f"fold {number}"] = results[name]
+    table["seconds"] = results["mean_fit_time"]
+    return table.sort_values("skill", ascending=False, kind="stable", ignore_index=True)
