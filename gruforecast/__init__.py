@@ -19,11 +19,13 @@ _NAMES = {
     "GRUEncoder": "estimators",
     "GRUForecaster": "forecasting.forecaster",
     "backtest": "forecasting.backtest",
+    "cache_info": "diagnostics.cache",
     "from_long": "forecasting.long",
     "load_seattle": "data.samples",
     "make_market": "data.synthetic",
     "make_supervised": "data.supervised",
     "make_weather": "data.synthetic",
+    "warmup": "diagnostics.warmup",
 }
 
 __all__ = ["__version__", *_MODULES, *_NAMES]

@@ -36,6 +36,12 @@ def start(folder, package=PACKAGE, **environment):
     )
 
 
+def copy_package(folder):
+    """The package as it stands, copied into a folder."""
+    shutil.copytree(PACKAGE, folder / "gruforecast", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / "gruforecast"
+
+
 def finish(process):
     output, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -51,8 +57,7 @@ def test_a_second_process_finds_the_machine_code(tmp_path):
 
 
 def test_an_edit_in_another_file_is_seen(tmp_path):
-    package = tmp_path / "gruforecast"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    package = copy_package(tmp_path)
     cache = tmp_path / "cache"
     finish(start(cache, package))
     assert finish(start(cache, package))[0] is True
@@ -85,8 +90,7 @@ def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
 
 
 def test_the_temporary_folder_is_the_last_resort(tmp_path):
-    package = tmp_path / "gruforecast"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    package = copy_package(tmp_path)
     blocked, temporary = package / "__pycache__", tmp_path / "temporary"
     blocked.write_text("in the way")
     temporary.mkdir()
@@ -94,6 +98,25 @@ def test_the_temporary_folder_is_the_last_resort(tmp_path):
     settings |= {"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     _, folder = finish(start(blocked, package, **settings))
     assert folder.startswith(str(temporary))
+
+
+def test_nothing_is_written_beside_an_installed_package(tmp_path):
+    """pip removes what it brought, and bytecode; of other files Python makes an empty package."""
+    package, user = copy_package(tmp_path / "site-packages"), tmp_path / "user"
+    settings = {"XDG_CACHE_HOME": str(user), "PYTHONDONTWRITEBYTECODE": ""}
+    brought = {*package.rglob("*")}
+    _, folder = finish(start("", package, **settings))
+    assert Path(folder).parent == user / "gruforecast"
+    assert finish(start("", package, **settings)) == (True, folder)
+    added = [path for path in package.rglob("*") if path not in brought and path.is_file()]
+    assert {path.suffix for path in added} == {".pyc"}
+
+
+def test_a_checkout_keeps_its_kernels_to_itself(tmp_path):
+    package = copy_package(tmp_path)
+    shutil.copy(PACKAGE.parent / "pyproject.toml", tmp_path)
+    _, folder = finish(start("", package, XDG_CACHE_HOME=str(tmp_path / "user")))
+    assert Path(folder).parent == package / "__pycache__" / "kernels"
 
 
 def test_without_any_folder_kernels_run_all_the_same(monkeypatch):

@@ -133,7 +133,7 @@ class DiskCache(NullCache):  # type: ignore[misc]  # Numba has no types
 
 @lru_cache(maxsize=1)
 def cache_folder() -> Path | None:
-    """The first folder that can be written: NUMBA_CACHE_DIR, package, user cache, temporary."""
+    """The first folder that can be written: NUMBA_CACHE_DIR, checkout, user cache, temporary."""
     for base in _cache_candidates():
         folder = base / source_stamp()
         try:
@@ -144,6 +144,7 @@ def cache_folder() -> Path | None:
             if not (_is_private(base) and _is_private(folder)):
                 continue
             tempfile.TemporaryFile(dir=folder).close()
+            os.utime(folder)  # in use: other installations share the user's cache folder
         except OSError:
             continue
         return folder
@@ -159,7 +160,7 @@ def _is_private(folder: Path) -> bool:
 
 
 def _remove_old_folders(base: Path) -> None:
-    """Machine code of sources that have not compiled anything for a month."""
+    """Machine code of sources that nobody has used for a month."""
     for folder in base.iterdir():
         if time.time() - folder.lstat().st_mtime > MONTH:
             shutil.rmtree(folder, ignore_errors=True)
@@ -168,12 +169,22 @@ def _remove_old_folders(base: Path) -> None:
 def _cache_candidates() -> Iterator[Path]:
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen) / "gruforecast"
-    yield PACKAGE_ROOT / "__pycache__" / "kernels"
+    if _is_checkout():
+        yield PACKAGE_ROOT / "__pycache__" / "kernels"
     home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     with contextlib.suppress(RuntimeError):
         yield (Path(home) if home else Path.home() / ".cache") / "gruforecast"
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     yield Path(tempfile.gettempdir()) / f"gruforecast-{user}"
+
+
+def _is_checkout() -> bool:
+    """Whether the package runs from its source tree, whose folders no installer looks after.
+
+    Of an installed package pip removes the files that it brought. A folder with others would stay
+    behind, and Python takes a folder without code for an empty package of that name.
+    """
+    return (PACKAGE_ROOT.parent / "pyproject.toml").exists()
 
 
 @lru_cache(maxsize=1)

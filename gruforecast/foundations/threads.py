@@ -91,7 +91,8 @@ def _work(task: Task, numbers: Iterator[int], n_tasks: int, worker: int) -> Base
 
 
 @lru_cache(maxsize=1)
-def _blas_controller() -> Any:
+def blas_controller() -> Any:
+    """Asks and sets the BLAS libraries that are loaded, SciPy's among them."""
     import scipy.linalg.cython_blas  # noqa: F401  the library must be loaded to be found
     from threadpoolctl import ThreadpoolController
 
@@ -100,7 +101,7 @@ def _blas_controller() -> Any:
 
 def _limit_blas_here() -> None:
     """Some BLAS builds (OpenMP) count threads per calling thread."""
-    for library in _blas_controller().lib_controllers:
+    for library in blas_controller().lib_controllers:
         library.set_num_threads(1)
 
 
@@ -115,7 +116,7 @@ class _BlasLimit:
     def acquire(self) -> None:
         with self.lock:
             if self.users == 0:
-                self.limits = _blas_controller().limit(limits=1)
+                self.limits = blas_controller().limit(limits=1)
             self.users += 1
 
     def release(self) -> None:
