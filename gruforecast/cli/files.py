@@ -14,7 +14,12 @@ def read_table(path: str) -> pd.DataFrame:
     """The table of a file, with what its index was as columns."""
     if _is_parquet(path):
         _need_pyarrow(path)
-        table = pd.read_parquet(path)
+        try:
+            table = pd.read_parquet(path)
+        except ValueError as error:  # pyarrow.ArrowInvalid is one
+            raise ValueError(
+                f"{path}: expected a Parquet file, got something else ({error}); pass another."
+            ) from None
         if not isinstance(table.index, pd.RangeIndex):
             names = [name or "index" for name in table.index.names]
             table = table.reset_index(names=names)

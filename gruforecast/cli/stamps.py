@@ -121,14 +121,16 @@ def read_times(
 
 def _most_orderly(readings: list[pd.Series], name: str, groups: pd.Series | None) -> pd.Series:
     """Of dates read month first and day first, those that go on evenly."""
-    if len(readings) == 1 or readings[0].equals(readings[1]):
+    if len(readings) == 1 or (readings[0] == readings[1]).all():
         return readings[0]
     unevenness = [_unevenness(read, groups) for read in readings]
     if unevenness[0] == unevenness[1]:
+        differ = int(np.argmax(readings[0] != readings[1]))
+        first, second = (read.iloc[differ] for read in readings)
         raise ValueError(
-            f"column {name!r}: expected dates that can be read in one way, got {name} of which "
-            f"{readings[0].iloc[1]:%Y-%m-%d} may as well be {readings[1].iloc[1]:%Y-%m-%d}; say "
-            f"which with --date-format '%d/%m/%Y' or the like."
+            f"column {name!r}: expected dates that can be read in one way, got some of which "
+            f"{first:%Y-%m-%d} may as well be {second:%Y-%m-%d}; say which with --date-format "
+            f"'%d/%m/%Y' or the like."
         )
     return readings[int(np.argmin(unevenness))]
 

@@ -1,0 +1,244 @@
+"""Files as people have them: which column is what, and how dates are written."""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gruforecast.cli.console import Console
+from gruforecast.cli.data import Data, add_columns, tidy
+from gruforecast.cli.files import read_table, write_table
+
+DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
+VALUES = np.round(np.sin(np.arange(40.0)), 3)
+
+
+@pytest.fixture
+def read(tmp_path, capsys):
+    """A function that writes a table as CSV and reads it as the commands do."""
+
+    def write_and_read(table, *words, name="table.csv", **how):
+        path = tmp_path / name
+        if isinstance(table, str):
+            path.write_text(table)
+        elif name.endswith(".parquet"):
+            table.to_parquet(path)
+        else:
+            table.to_csv(path, **{"index": False} | how)
+        parser = argparse.ArgumentParser()
+        add_columns(parser)
+        return Data.read(str(path), parser.parse_args(list(words)), Console("test"))
+
+    return write_and_read
+
+
+def table(**columns):
+    return pd.DataFrame({"day": DAYS, "sold": VALUES} | columns)
+
+
+def long_table():
+    parts = [table(shop=[shop] * 40)[["shop", "day", "sold"]] for shop in ("north", "south")]
+    return pd.concat(parts, ignore_index=True)
+
+
+class TestColumnsAreFound:
+    def test_the_only_column_of_numbers_and_the_dates(self, read):
+        series = read(table(note=["x"] * 40)).series
+        assert series.name == "sold"
+        assert (series.index == DAYS).all()
+        np.testing.assert_array_equal(series, VALUES)
+
+    def test_several_columns_of_numbers_must_be_chosen_from(self, read):
+        with pytest.raises(ValueError, match=r"--target: expected the column .* \(sold, price\)"):
+            read(table(price=VALUES))
+
+    def test_several_targets_are_a_table(self, read):
+        data = read(table(price=VALUES), "--target", "price", "sold")
+        assert data.series.columns.tolist() == ["price", "sold"]
+
+    def test_no_column_of_numbers(self, read):
+        with pytest.raises(ValueError, match="--target: expected a column of numbers"):
+            read(pd.DataFrame({"day": DAYS}))
+
+    def test_names_do_not_mind_capitals(self, read):
+        assert read(table(price=VALUES), "--target", "SOLD").series.name == "sold"
+
+    def test_a_column_that_is_not_there(self, read):
+        with pytest.raises(ValueError, match="--target: .*did you mean 'sold'"):
+            read(table(), "--target", "solt")
+
+    def test_text_that_tells_series_apart(self, read):
+        series = read(long_table()).series
+        assert series.index.names == ["shop", "day"]
+        assert len(series.loc["south"]) == 40
+
+    def test_an_id_of_numbers_is_named(self, read):
+        shops = long_table().assign(shop=np.repeat([3, 5], 40))
+        assert read(shops, "--id", "shop", "--target", "sold").series.index.levels[0].tolist() == [
+            3, 5
+        ]  # fmt: skip
+
+    def test_one_target_beside_an_id(self, read):
+        with pytest.raises(ValueError, match="--target: expected one column beside --id"):
+            read(long_table().assign(price=1.0), "--target", "sold", "price")
+
+    def test_without_dates_rows_are_numbered(self, read, capsys):
+        series = read(pd.DataFrame({"v": VALUES})).series
+        assert series.index.tolist() == list(range(40))
+        assert "no column of dates" in capsys.readouterr().err
+
+    def test_years_are_numbers(self, read):
+        series = read(pd.DataFrame({"Year": np.arange(1900, 1940), "v": VALUES})).series
+        assert series.index[-1] == 1939
+
+
+class TestDates:
+    @pytest.mark.parametrize(
+        "form",
+        ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y%m%d", "%b %d, %Y", "%Y-%m-%dT00:00"],
+    )
+    def test_days_as_people_write_them(self, read, form):
+        series = read(table(day=DAYS.strftime(form))).series
+        np.testing.assert_array_equal(series.index, DAYS)
+
+    @pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y"])
+    def test_first_days_of_months_are_read_as_what_goes_on_evenly(self, read, form):
+        months = pd.date_range("2000-01-01", periods=40, freq="MS")
+        series = read(table(day=months.strftime(form))).series
+        np.testing.assert_array_equal(series.index, months)
+
+    def test_what_can_be_read_in_two_ways_is_not_guessed(self, read):
+        text = "day,v\n01/02/2024,1\n02/02/2024,2\n03/02/2024,2\n"
+        assert str(read(text).series.index[1].date()) == "2024-02-02"
+        both = "day,v\n01/01/2024,1\n02/02/2024,2\n03/03/2024,1\n"
+        assert str(read(both).series.index[1].date()) == "2024-02-02"  # the same in both ways
+        with pytest.raises(ValueError, match="--date-format"):
+            read("day,v\n01/02/2024,1\n02/01/2024,2\n")
+        assert read("day,v\n01/02/2024,1\n02/01/2024,2\n", "--date-format", "%m/%d/%Y")
+
+    def test_a_format_that_does_not_fit(self, read):
+        with pytest.raises(ValueError, match="--date-format: expected the format of column 'day'"):
+            read(table(), "--date-format", "%d/%m/%Y")
+
+    def test_rows_newest_first_are_put_in_order(self, read, capsys):
+        series = read(table()[::-1]).series
+        np.testing.assert_array_equal(series, VALUES)
+        assert "rows were put in the order of day" in capsys.readouterr().err
+
+    def test_a_row_without_a_date(self, read):
+        with pytest.raises(ValueError, match="expected a time in every row, got none in row 3"):
+            read(table(day=[*DAYS[:2].astype(str), None, *DAYS[3:].astype(str)]), "--time", "day")
+
+    def test_a_column_that_holds_no_dates(self, read):
+        with pytest.raises(ValueError, match="column 'note': expected dates or whole numbers"):
+            read(table(note=["x"] * 40), "--time", "note")
+
+    def test_offsets_are_read_as_utc_or_in_the_zone(self, read):
+        hours = pd.date_range("2024-03-30", periods=40, freq="h", tz="Europe/Berlin")
+        written = table(day=hours.astype(str))
+        with pytest.warns(UserWarning, match="--tz"):
+            assert str(read(written).series.index.tz) == "UTC"
+        series = read(written, "--tz", "Europe/Berlin").series
+        assert series.index.equals(hours) or (series.index == hours).all()
+        assert str(series.index.tz) == "Europe/Berlin"
+
+    def test_times_of_the_wall_get_their_zone(self, read):
+        hours = pd.date_range("2024-10-26 12:00", periods=40, freq="h", tz="Europe/Berlin")
+        series = read(table(day=hours.strftime("%Y-%m-%d %H:%M")), "--tz", "Europe/Berlin").series
+        assert (series.index == hours).all()  # one hour comes twice
+
+    def test_a_zone_that_does_not_exist(self, read):
+        with pytest.raises(ValueError, match="--tz: expected the time zone of column 'day'"):
+            read(table(), "--tz", "Europe/Atlantis")
+
+
+class TestFiles:
+    def test_semicolons_and_decimal_commas(self, read):
+        series = read(table(), sep=";", decimal=",").series
+        np.testing.assert_array_equal(series, VALUES)
+
+    @pytest.mark.parametrize("sep", ["\t", "|", ";"])
+    def test_other_separators(self, read, sep):
+        np.testing.assert_array_equal(read(table(), sep=sep).series, VALUES)
+
+    def test_packed_files(self, read):
+        assert len(read(table(), name="table.csv.gz").series) == 40
+
+    def test_parquet_with_and_without_an_index(self, read):
+        pytest.importorskip("pyarrow")
+        for one in (table(), table().set_index("day")):
+            series = read(one, name="table.parquet").series
+            np.testing.assert_array_equal(series.index, DAYS)
+
+    @pytest.mark.parametrize(
+        ("text", "match"),
+        [("", "an empty file"), ("a,b\n", "expected rows, got none"), ("a,b\n1,2\n1,2,3\n", "row")],
+    )
+    def test_files_without_a_table(self, read, text, match):
+        with pytest.raises(ValueError, match=match):
+            read(text)
+
+    def test_a_file_that_is_no_text(self, tmp_path):
+        path = tmp_path / "picture.csv"
+        path.write_bytes(bytes(range(256)) * 8)
+        with pytest.raises(ValueError, match="expected"):
+            read_table(str(path))
+
+    def test_a_parquet_file_that_is_none(self, tmp_path):
+        pytest.importorskip("pyarrow")
+        path = tmp_path / "no.parquet"
+        path.write_text("day,v\n")
+        with pytest.raises(ValueError, match="expected a Parquet file"):
+            read_table(str(path))
+
+    @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
+    def test_what_is_written_is_read(self, tmp_path, name):
+        path = str(tmp_path / name)
+        write_table(table(), path)
+        assert read_table(path)["sold"].tolist() == VALUES.tolist()
+
+
+class TestTheFuture:
+    def test_rows_without_a_target_at_the_end_are_the_future(self, read):
+        warm = table(warm=np.arange(40.0))
+        warm.loc[35:, "sold"] = np.nan
+        warm.loc[10, "sold"] = np.nan  # is merely missing
+        data = read(warm, "--covariates", "warm")
+        assert data.n_ahead == 5
+        assert len(data.series) == 35
+        assert data.future["warm"].tolist() == [35.0, 36.0, 37.0, 38.0, 39.0]
+        assert data.beside["covariates"]["warm"].tolist() == list(range(35))
+
+    def test_of_each_series(self, read):
+        warm = long_table().assign(warm=np.arange(80.0))
+        warm.loc[38:39, "sold"] = np.nan
+        warm.loc[78:79, "sold"] = np.nan
+        data = read(warm, "--covariates", "warm", "--target", "sold")
+        assert data.n_ahead == 2
+        assert data.future["warm"].tolist() == [38.0, 39.0, 78.0, 79.0]
+
+    def test_a_target_without_numbers(self, read):
+        with pytest.raises(ValueError, match="expected numbers in sold, got none"):
+            read(table(sold=np.nan), "--target", "sold")
+
+
+class TestTidy:
+    NAMES = ("shop", "day")
+
+    def test_one_series(self):
+        made = tidy(pd.DataFrame({"mean": [1.0]}, index=DAYS[:1]), self.NAMES)
+        assert made.columns.tolist() == ["day", "mean"]
+
+    def test_a_wide_table_with_and_without_bounds(self):
+        wide = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=DAYS[:2])
+        made = tidy(wide, self.NAMES)
+        assert made.columns.tolist() == ["shop", "day", "mean"]
+        assert made["mean"].tolist() == [1.0, 2.0, 3.0, 4.0]
+        bounds = pd.concat({"a": wide.set_axis(["mean", "lo-80"], axis=1)}, axis=1)
+        assert tidy(bounds, self.NAMES).columns.tolist() == ["shop", "day", "mean", "lo-80"]
+
+    def test_many_series(self):
+        index = pd.MultiIndex.from_product([["a", "b"], DAYS[:2]])
+        made = tidy(pd.DataFrame({"mean": np.arange(4.0)}, index=index), self.NAMES)
+        assert made["shop"].tolist() == ["a", "a", "b", "b"]
