@@ -45,6 +45,7 @@ class Console:
     def __enter__(self) -> Console:
         self._caught = warnings.catch_warnings()
         self._caught.__enter__()
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = self._show_warning
         return self
 
