@@ -87,7 +87,7 @@ def train(
     n_workers = min(threads, count_lanes(network.specification.hidden_size, batch_size))
     with single_threaded_blas(), Workers(n_workers) as workers:
         gradients = BatchGradients(network, options.make_loss(), batch_size, workers)
-        run = _Run(network, data, options, gradients, state)
+        run = Run(network, data, options, gradients, state)
         try:
             while (reason := state.why_stop()) is None:
                 report = run.epoch(validation, threads)
@@ -145,7 +145,7 @@ def evaluate(
     return float(total / total_weight(data.targets, data.weights))
 
 
-class _Run:
+class Run:
     """One call of ``train``: the epochs and steps."""
 
     def __init__(
@@ -172,7 +172,7 @@ class _Run:
         """One pass over the data, scored on the validation set."""
         state, total, weight, largest = self.state, 0.0, 0.0, 0.0
         self.epoch_start = state.checkpoint()
-        for number, batch in enumerate(self._batches()):
+        for number, batch in enumerate(self.batches()):
             batch_total, batch_weight = self.step(number, batch)
             total, weight = total + batch_total, weight + batch_weight
             largest = max(largest, self.norm)
@@ -216,7 +216,7 @@ class _Run:
         at = Progress(self.state.step, self.n_batches * self.options.max_epochs, self.state.epoch)
         return self.options.learning_rate * self.state.schedule.relative_rate(at)
 
-    def _batches(self) -> Iterator[np.ndarray]:
+    def batches(self) -> Iterator[np.ndarray]:
         """Positions in the data set; the order depends on seed and epoch alone."""
         order = np.arange(len(self.data))
         if self.options.shuffle:
