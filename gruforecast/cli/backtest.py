@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from gruforecast import metrics
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns
 from gruforecast.cli.files import check_output, write_table
 from gruforecast.cli.model import add_parameters, make_model, verdict, watched
 from gruforecast.cli.pictures import check_picture, save_picture
 from gruforecast.forecasting.backtest import backtest
+from gruforecast.forecasting.comparison import skill
 from gruforecast.forecasting.forecaster import GRUForecaster
+from gruforecast.forecasting.metrics import coverage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +47,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
         model, data, console, horizon=model.horizon, stride=options.stride,
         initial=options.initial, refit=options.refit or False, level=options.level,
     )  # fmt: skip
-    table = metrics.skill(result, data.series, season=model.season, freq=model.freq)
+    table = skill(result, data.series, season=model.season, freq=model.freq)
     say_worth(table, result, options.level, console)
     console.result("skill", table.rename_axis("method"))
     if options.out:
         write_table(result, options.out)
         console.wrote(options.out, "forecasts")
     if options.plot or options.plot_residuals:
-        from gruforecast import BacktestDisplay, ResidualDisplay
+        from gruforecast.plotting.backtest import BacktestDisplay
+        from gruforecast.plotting.residuals import ResidualDisplay
 
         if options.plot:
             save_picture(BacktestDisplay.from_backtest(result), options.plot, console)
@@ -66,12 +68,7 @@ def run_backtest(
 ) -> pd.DataFrame:
     """A backtest that shows how far it has come."""
     with console.progress("backtest", 1) as tracker, watched(model, tracker):
-
-        def progress(done: int, total: int) -> None:
-            tracker.resize(total)
-            tracker.at(done, tracker.detail)
-
-        return backtest(model, data.series, progress=progress, **choices, **data.beside)
+        return backtest(model, data.series, progress=tracker.follow, **choices, **data.beside)
 
 
 def say_worth(
@@ -82,9 +79,7 @@ def say_worth(
     sentence = verdict(table, f"{n} forecasts of the past")
     console.fact("verdict", sentence, sentence)
     held = {
-        f"{level:g}": metrics.coverage(
-            result["actual"], result[f"lo-{level:g}"], result[f"hi-{level:g}"]
-        )
+        f"{level:g}": coverage(result["actual"], result[f"lo-{level:g}"], result[f"hi-{level:g}"])
         for level in levels
     }
     shares = ", ".join(f"{share:.0%} in the {level} % band" for level, share in held.items())

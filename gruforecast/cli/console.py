@@ -146,9 +146,10 @@ class Tracker:
             self._told = share
             self._show(detail)
 
-    def resize(self, total: int) -> None:
-        """It has become clear how many steps there are."""
+    def follow(self, done: int, total: int, detail: str | None = None) -> None:
+        """So many of so many steps are done; without a detail the last one stays."""
         self.total = max(total, 1)
+        self.at(done, self.detail if detail is None else detail)
 
     def _show(self, detail: str) -> None:
         if self._stream is not None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from gruforecast import __version__
+import gruforecast
 
 COMMANDS = {  # each is a module of this folder with add_arguments(parser) and run(options, console)
     "demo": "forecast real weather (or a market) and see what it is worth",
@@ -44,7 +44,9 @@ def _parser(given: list[str]) -> argparse.ArgumentParser:
         description="Forecast time series with gated recurrent networks.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument("--version", action="version", version=f"gruforecast {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"gruforecast {gruforecast.__version__}"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in given if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():

@@ -23,12 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     with console.progress("compiling", 1) as tracker:
-
-        def progress(done: int, total: int, label: str) -> None:
-            tracker.resize(total)
-            tracker.at(done, label)
-
-        seconds = warmup(options.cells, dtype=options.dtype, progress=progress)
+        seconds = warmup(options.cells, dtype=options.dtype, progress=tracker.follow)
     table = pd.DataFrame({"seconds": seconds}).rename_axis("what")
     console.result("seconds", table)
     console.note(str(cache_info()))
