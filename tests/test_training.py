@@ -164,6 +164,7 @@ def test_windows_are_never_materialised():
     data = Dataset(windows, series[starts, 0])
     network = small_network(n_features=n_features, dtype="float32")
     train(network, data, TrainingOptions(max_epochs=1))  # compiles
+    network.predict(windows)
     tracemalloc.start()
     train(network, data, TrainingOptions(max_epochs=1))
     network.predict(windows)

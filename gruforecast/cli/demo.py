@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from gruforecast import GRUForecaster, load_seattle, make_market, metrics
 from gruforecast.cli.backtest import run_backtest, say_worth
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, tidy
 from gruforecast.cli.files import write_table
 from gruforecast.cli.model import fit
 from gruforecast.cli.pictures import need_matplotlib
+from gruforecast.data.samples import load_seattle
+from gruforecast.data.synthetic import make_market
+from gruforecast.forecasting.comparison import skill
+from gruforecast.forecasting.forecaster import GRUForecaster
 
 LEVELS = [80.0, 95.0]
 
@@ -82,7 +85,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         story.model, data, console, horizon=horizon, initial=len(series) - story.n_tested,
         level=LEVELS,
     )  # fmt: skip
-    table = metrics.skill(result, series)
+    table = skill(result, series)
     title = f"{result['cutoff'].nunique()} forecasts of {horizon} days, by rows that did not train"
     console.result("skill", table.rename_axis("method"), title=title)
     say_worth(table, result, LEVELS, console)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import pandas as pd
-
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns
 from gruforecast.cli.files import check_output
@@ -35,11 +33,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
         raise
     model.save(options.out)
     console.wrote(options.out, "model")
-    skill, sentence = worth(model)
+    table, sentence = worth(model)
     console.fact("verdict", sentence, sentence)
-    if skill is not None:
-        console.result("skill", pd.DataFrame(skill).rename_axis("method"))
+    if table is not None:
+        console.result("skill", table.rename_axis("method"))
     if options.plot:
-        from gruforecast import TrainingDisplay
+        from gruforecast.plotting.training import TrainingDisplay
 
         save_picture(TrainingDisplay.from_estimator(model), options.plot, console)

@@ -12,6 +12,7 @@ from gruforecast.cli.data import Data, add_columns, tidy
 from gruforecast.cli.files import check_output, write_table
 from gruforecast.cli.model import add_parameters, fit, make_model, worth
 from gruforecast.cli.pictures import check_picture, save_picture
+from gruforecast.estimators.saving import load
 from gruforecast.forecasting.forecaster import GRUForecaster
 from gruforecast.forecasting.state import SeriesState
 
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if not options.out or console.as_json:
         console.result("forecast", table)
     if options.plot:
-        from gruforecast import ForecastDisplay
+        from gruforecast.plotting.forecast import ForecastDisplay
 
         history = None if data is None else data.series
         if history is None:
@@ -73,8 +74,6 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 def load_series_model(path: str) -> GRUForecaster:
     """A kept model that forecasts series."""
-    from gruforecast import load
-
     model = load(path)
     if not isinstance(model, GRUForecaster) or not isinstance(model._state, SeriesState):
         got = type(model).__name__

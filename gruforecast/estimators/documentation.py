@@ -23,6 +23,7 @@ lookback : int, optional
         be seen from an array.
     cell : {"gru", "lstm", "rnn"}, default "gru"
     hidden_size : int, default 32
+        Units of a layer, in each direction.
     num_layers : int, default 1
     bidirectional : bool, default False
         Read each window backward in time, too.
@@ -30,6 +31,7 @@ lookback : int, optional
         The GRU's reset gate multiplies after the recurrent product (PyTorch, cuDNN) or, if False,
         before it (Cho 2014).
     layer_norm : bool, default False
+        Normalise the input and the recurrent part of every gate.
     dropout, recurrent_dropout : float, default 0
         Share of values dropped in training between layers, and in the recurrent product.
     normalize : {"standard", "none"}, default "standard"
@@ -55,11 +57,13 @@ lookback : int, optional
         Strength of the penalty ``alpha * (l1_ratio * |w| + (1 - l1_ratio) / 2 * w^2)`` on all
         matrices.
     l1_ratio : float, default 0
+        Share of the absolute values in the penalty, between 0 and 1.
     early_stopping : bool or "auto", default "auto"
         Keep the chronological tail of each series for validation, without the training rows
         whose targets may reach into it (as many as y has columns); stop when its loss no longer
         falls, and keep the best weights. "auto": from 1000 rows that can train.
     validation_fraction : float, default 0.1
+        Share of the rows that are kept.
     n_iter_no_change : int, default 10
         Epochs without a fall of more than ``tol`` after which to stop.
     tol : float, default 1e-4

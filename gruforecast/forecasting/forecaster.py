@@ -171,8 +171,8 @@ class GRUForecaster(SeriesForecaster):
         Student t, the rate of a Poisson).
 
         After a fit to series X is a series, or newer rows of one, as ``last`` of ``forecast``. The
-        result has shape (n, horizon_), or (n, series, horizon_) for a wide table. Covariates need
-        a row for each row of X; what follows the last is carried forward.
+        result has shape ``(n, horizon_)``, or ``(n, series, horizon_)`` for a wide table.
+        Covariates need a row for each row of X; what follows the last is carried forward.
         """
         tables = as_tables(covariates, past_covariates, static)
         if not isinstance(getattr(self, "_state", None), SeriesState):

@@ -100,22 +100,47 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What a callback is told after every epoch; only returning True stops the run."""
+    """What a callback is told after every epoch; only returning True stops the run.
 
-    epoch: int  # from 1
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    loss : float
+    validation_loss : float, optional
+    learning_rate : float
+        Of the last step.
+    gradient_norm : float
+        Largest of the epoch, before clipping by norm.
+    state : TrainingState
+        Of the run as it goes on; ``state.checkpoint()`` is a copy to keep.
+    """
+
+    epoch: int
     loss: float
     validation_loss: float | None
-    learning_rate: float  # of the last step
-    gradient_norm: float  # largest of the epoch, before clipping by norm
-    state: TrainingState  # of the run as it goes on; state.checkpoint() is a copy to keep
+    learning_rate: float
+    gradient_norm: float
+    state: TrainingState
 
 
 @dataclass(frozen=True)
 class TrainingResult:
     """How a run went. The network holds the best weights on the validation set, or the last.
 
-    ``stopping_reason`` is "max_epochs", "early_stopping", "callback" or "not_finite".
-    ``checkpoint`` is the run after its last complete epoch.
+    Attributes
+    ----------
+    n_epochs : int
+    loss_curve, validation_curve : list of float
+        Mean loss of every epoch; the latter is empty without a validation set.
+    best_epoch : int
+        From 1.
+    best_loss : float
+        On the validation set, if there is one.
+    stopping_reason : str
+        "max_epochs", "early_stopping", "callback" or "not_finite".
+    checkpoint : TrainingState
+        The run after its last complete epoch.
     """
 
     n_epochs: int

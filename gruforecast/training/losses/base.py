@@ -23,7 +23,7 @@ def rescale_points(points: np.ndarray, center: np.ndarray, scale: np.ndarray) ->
 class Loss:
     """A loss with its options settled.
 
-    Attributes
+    Parameters
     ----------
     name : str
     kernel : function
