@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +190,15 @@ def test_every_command_explains_itself(name, capsys):
     out = capsys.readouterr().out
     assert "exit codes" in out
     assert "--json" in out
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_documentation_has_every_option(name, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "api" / "command-line.md").read_text()
+    run(name, "--help")
+    options = set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert f"`{name}" in page
+    assert [option for option in sorted(options) if option not in page] == []
 
 
 def test_help_is_quick():
