@@ -15,9 +15,13 @@ __version__ = "0.1.0.dev0"
 
 _MODULES = ("metrics", "network", "training")
 _NAMES = {
+    "BacktestDisplay": "plotting.backtest",
+    "ForecastDisplay": "plotting.forecast",
     "GRUClassifier": "estimators",
     "GRUEncoder": "estimators",
     "GRUForecaster": "forecasting.forecaster",
+    "ResidualDisplay": "plotting.residuals",
+    "TrainingDisplay": "plotting.training",
     "backtest": "forecasting.backtest",
     "cache_info": "diagnostics.cache",
     "from_long": "forecasting.long",
