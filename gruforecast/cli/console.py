@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 from rich.console import Console as Terminal
 from rich.progress import (
@@ -62,7 +63,8 @@ class Console:
         if self.as_json:
             self.document["notes"].append(text)
         else:
-            self._terminal(self._err).print(text, markup=False, highlight=False, soft_wrap=True)
+            keep = "\n" in text or not self._err.isatty()  # lines to be copied stay whole
+            self._terminal(self._err).print(text, markup=False, highlight=False, soft_wrap=keep)
 
     def error(self, text: str) -> None:
         """Why the command ends here."""
@@ -199,17 +201,25 @@ def _rich(table: pd.DataFrame, title: str) -> Table:
     for column in table.columns:
         is_number = pd.api.types.is_numeric_dtype(table[column])
         drawn.add_column(_joined(column), justify="right" if is_number else "left")
-    for label, row in zip(table.index, table.itertuples(index=False), strict=True):
-        own = [] if is_numbered else [_cell(label)]
-        drawn.add_row(*own, *(_cell(value) for value in row))
+    columns = [_cells(table.iloc[:, number]) for number in range(table.shape[1])]
+    labels = [] if is_numbered else [[_cell(label) for label in table.index]]
+    for row in zip(*labels, *columns, strict=True):
+        drawn.add_row(*row)
     return drawn
+
+
+def _cells(column: pd.Series) -> list[str]:
+    """Floats of a column to as many places as its largest needs for four digits."""
+    if not pd.api.types.is_float_dtype(column):
+        return [_cell(value) for value in column]
+    largest = column.abs().replace(np.inf, np.nan).max()
+    places = 3 - int(np.floor(np.log10(largest))) if largest > 0 else 3
+    return ["" if pd.isna(v) else f"{v:,.{min(max(places, 0), 6)}f}" for v in column]
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(_cell(part) for part in value)
-    if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
     if isinstance(value, pd.Timestamp):
         is_day = value == value.normalize()
         form = "%Y-%m-%d" if is_day and value.tz is None else "%Y-%m-%d %H:%M%z"

@@ -90,6 +90,7 @@ class FitProgress:
     def setup(self, estimator: Any, context: Any) -> None:
         """A fit begins."""
         self.start = self.tracker.done
+        self.tracker.at(self.start, "the first epoch compiles what was not used before")
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """An epoch begins."""

@@ -8,6 +8,7 @@ from gruforecast.cli.console import Console
 from gruforecast.cli.files import check_output
 
 PICTURES = (".png", ".svg", ".pdf", ".jpg")
+PICTURE_DPI = 150
 
 
 def check_picture(path: str | None) -> None:
@@ -32,5 +33,5 @@ def need_matplotlib(path: str) -> None:
 
 def save_picture(display: Any, path: str, console: Console) -> None:
     """A display's figure in a file."""
-    display.figure_.savefig(path, dpi=150)
+    display.figure_.savefig(path, dpi=PICTURE_DPI)
     console.wrote(path, "picture")
