@@ -119,7 +119,7 @@ class TestResiduals:
         np.testing.assert_allclose(
             lines_of(one.ax_)["mean (bias)"].get_ydata(), 1000 * np.arange(1, 7)
         )
-        assert one.ax_.get_ylabel().startswith("large")
+        assert one.ax_.get_ylabel().endswith("forecast\nlarge")
 
     def test_hundreds_of_steps_are_a_band(self):
         display = ResidualDisplay.from_backtest(made_backtest(9, 200), by="step")
