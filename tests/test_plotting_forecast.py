@@ -8,7 +8,7 @@ from matplotlib import dates, pyplot
 from matplotlib.figure import Figure
 
 from gruforecast import ForecastDisplay, GRUForecaster
-from tests.pictures import assert_inside, band_limits, labels_of, lines_of
+from tests.pictures import assert_inside, band_limits, labels_of, lines_of, shows_dates
 
 QUICK = {"hidden_size": 4, "max_iter": 2, "horizon": 6, "lookback": 8, "random_state": 0}
 WAVE = 20 + np.sin(0.5 * np.arange(130)) + 0.1 * np.random.default_rng(0).normal(size=130)
@@ -156,7 +156,8 @@ def test_rows_of_another_zone_are_drawn_at_the_same_time():
     zone = display.ax_.xaxis.get_major_locator().tz
     ticks = dates.num2date(display.ax_.get_xticks(), zone)
     hours = [(tick.hour, tick.minute) for tick in ticks]
-    assert hours == [(h, 0) for h in (20, 22, 0, 3, 4, 6, 8)]  # there is no 2:00 that night
+    assert {(0, 0), (4, 0), (6, 0), (8, 0)} <= set(hours)
+    assert (2, 0) not in hours  # which that night does not have
 
 
 class TestSeveralSeries:
@@ -194,8 +195,7 @@ class TestSeveralSeries:
     def test_dates_stand_below_the_lowest_panel_of_each_column(self):
         display = ForecastDisplay.from_forecast(self.LONG, series=list("abcde"))
         display.figure_.draw_without_rendering()
-        shown = [ax.xaxis.get_tick_params()["labelbottom"] for ax in display.axes_]
-        assert shown == [False, False, False, True, True]
+        assert [shows_dates(ax) for ax in display.axes_] == [False, False, False, True, True]
 
     def test_dozens_fit_into_their_figure(self):
         names = [f"series {i}" for i in range(30)]

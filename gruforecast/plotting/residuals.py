@@ -202,7 +202,7 @@ class ResidualDisplay:
         return wanted or [next(name for name in ("row", "step") if name in known)]
 
     def _name_values(self, style: Any, ax: Any) -> None:
-        style.name_values(ax, self.unit, "actual \N{MINUS SIGN} forecast")
+        style.name_values(ax, "actual \N{MINUS SIGN} forecast", self.unit)
         style.dress_values(ax)
 
 

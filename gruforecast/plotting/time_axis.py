@@ -97,6 +97,7 @@ def dress_time(ax: Any, stamps: pd.Index) -> None:
         ax.xaxis.set_major_formatter(SpanFormatter(unit))
     else:
         dress_counts(ax)
-    if name is not None and ax.xaxis.get_tick_params()["labelbottom"]:
+    is_labelled = ax.xaxis.get_major_ticks(1)[0].label1.get_visible()  # not one above another
+    if name is not None and is_labelled:
         below = 14.0 if points_of(ax) < NARROW else None  # what stands on the right, not beside it
         ax.set_xlabel(name, fontsize="small", loc="left", labelpad=below)
