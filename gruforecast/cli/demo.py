@@ -20,11 +20,8 @@ from gruforecast.forecasting.comparison import skill
 from gruforecast.forecasting.forecaster import GRUForecaster
 
 LEVELS = [80.0, 95.0]
-SETTINGS: dict[str, Any] = {
-    "hidden_size": 16,
-    "learning_rate": 0.002,
-    "alpha": 0.01,
-}  # chosen on years before 2015
+# Chosen on the years before 2015.
+SETTINGS: dict[str, Any] = {"hidden_size": 16, "learning_rate": 0.002, "alpha": 0.01}
 
 
 class Story(NamedTuple):
