@@ -12,8 +12,8 @@ from gruforecast.cli.data import Data, add_columns, tidy
 from gruforecast.cli.files import check_output, write_table
 from gruforecast.cli.model import add_parameters, fit, make_model, worth
 from gruforecast.cli.pictures import check_picture, save_picture
-from gruforecast.estimators.saving import load
 from gruforecast.forecasting.forecaster import GRUForecaster
+from gruforecast.forecasting.loading import load
 from gruforecast.forecasting.state import SeriesState
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gruforecast.data.segments import Pace
 from gruforecast.foundations.checks import warn_caller
+from gruforecast.foundations.stored import stored
 
 if TYPE_CHECKING:
     from gruforecast.data.rows import Material, Steps
@@ -18,6 +19,7 @@ class TruncatedHistoryWarning(UserWarning):
     """Rows were predicted from less history than lookback asks for."""
 
 
+@stored("RowTail")
 @dataclass(frozen=True)
 class Tail:
     """The end of one training series."""
@@ -29,6 +31,7 @@ class Tail:
     pace: Pace | None  # of its stamps
 
 
+@stored("Context")
 @dataclass(frozen=True)
 class Context:
     """The tails of all training series by name."""

@@ -8,7 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from gruforecast.foundations.stored import stored
 
+
+@stored("Scaling")
 class Scaling(NamedTuple):
     """What is subtracted from each column, and what it is divided by then."""
 
@@ -50,6 +53,7 @@ class MissingInNewColumnWarning(UserWarning):
     """A column lacks values that never lacked any in training."""
 
 
+@stored("InputEncoder")
 @dataclass(frozen=True)
 class InputEncoder:
     """Columns of numbers, scaled; missing values carried forward, with the steps since.

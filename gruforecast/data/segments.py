@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gruforecast.foundations.stored import stored
+
 
 class Segments(NamedTuple):
     """Rows sorted into series: those of series s are order[bounds[s]:bounds[s + 1]]."""
@@ -106,6 +108,7 @@ def check_comparable(stamp: Any, known: Any) -> None:
         ) from None
 
 
+@stored("Pace")
 class Pace(NamedTuple):
     """How far the stamps of a series lie apart."""
 
@@ -164,6 +167,16 @@ class Pace(NamedTuple):
     def check_kind(self, stamps: pd.Index) -> None:
         """Stamps that can be compared with those of the training rows."""
         check_comparable(stamps[0], self.first)
+
+
+def with_freq(index: pd.Index, frequency: Any) -> pd.Index:
+    """An index of dates or durations that carries its frequency, where pandas agrees with it."""
+    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) and frequency is not None:
+        try:
+            index.freq = frequency
+        except Exception:  # the errors of pytz for hours that do not exist have no base in common
+            index.freq = None
+    return index
 
 
 def _clocks(stamps: Any) -> list[Any]:

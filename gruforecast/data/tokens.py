@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.data.inputs import Carried
+from gruforecast.foundations.stored import stored
 
 
 def is_none(tokens: np.ndarray) -> np.ndarray:
@@ -24,6 +25,7 @@ def plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
+@stored("TokenEncoder")
 @dataclass(frozen=True)
 class TokenEncoder:
     """Each column's tokens, numbered; -1 where there is none or, if wished, an unknown one."""

@@ -35,6 +35,7 @@ from gruforecast.estimators.preparing import (
     warn_of_new_gaps,
 )
 from gruforecast.estimators.reading import read_samples, read_steps, read_weights
+from gruforecast.estimators.saving import Saving
 from gruforecast.estimators.sequences import read_sequences
 from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
@@ -42,7 +43,7 @@ from gruforecast.training import Dataset, EpochReport, TrainingState, train
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RecurrentEstimator(CallbackSupportMixin, BaseEstimator):
+class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
     """Parameters and passes that the estimators share."""
 
     lookback: int | None = None

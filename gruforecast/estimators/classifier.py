@@ -16,6 +16,7 @@ from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
 from gruforecast.estimators.reading import read_weights
+from gruforecast.estimators.saving import OfRows, saved
 from gruforecast.estimators.targets import (
     Targets,
     check_length,
@@ -35,6 +36,13 @@ def _class_weight(name: str, value: Any) -> Any:
     )
 
 
+class Learnt(OfRows):
+    """Attributes that a fit leaves."""
+
+    classes_: np.ndarray
+
+
+@saved
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class GRUClassifier(ClassifierMixin, RecurrentEstimator):
@@ -71,6 +79,7 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
     embedding_size: int | None = None
     handle_unknown: str = "error"
 
+    _learnt = (Learnt,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
         parameters.SHARED | parameters.TOKENS | {"class_weight": _class_weight}
     )

@@ -14,6 +14,7 @@ from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
+from gruforecast.estimators.saving import OfRows, saved
 from gruforecast.estimators.targets import (
     Targets,
     check_length,
@@ -25,6 +26,19 @@ from gruforecast.estimators.targets import (
 LOSSES = ("auto", "squared_error", "absolute_error", "huber", "cross_entropy")
 
 
+class OfLabels(OfRows, total=False):
+    """Attributes that a fit to labels leaves."""
+
+    _classes: np.ndarray
+
+
+class Learnt(OfLabels):
+    """Attributes that every fit leaves."""
+
+    _n_steps: int
+
+
+@saved
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class GRUEncoder(TransformerMixin, RecurrentEstimator):
@@ -66,6 +80,7 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
     embedding_size: int | None = None
     handle_unknown: str = "error"
 
+    _learnt = (Learnt,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
         parameters.SHARED
         | parameters.TOKENS

@@ -15,6 +15,7 @@ from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.reading import read_weights
+from gruforecast.estimators.saving import OfRows
 from gruforecast.estimators.targets import Targets, check_length, read_numbers
 from gruforecast.training.losses import NUMERIC, Loss, make_loss
 
@@ -29,6 +30,13 @@ def _quantiles(name: str, value: Any) -> tuple[float, ...]:
     return tuple(make_loss("quantile", quantiles=value).quantiles or ())
 
 
+class LearntFromRows(OfRows):
+    """Attributes that a fit with a y leaves."""
+
+    n_outputs_: int
+    _is_flat: bool
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowForecaster(RegressorMixin, RecurrentEstimator):
     """What GRUForecaster does with rows and what is aligned with them."""
@@ -36,6 +44,7 @@ class RowForecaster(RegressorMixin, RecurrentEstimator):
     loss: str = "squared_error"
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
 
+    _learnt: ClassVar[tuple[Any, ...]] = (LearntFromRows,)
     _rules: ClassVar[dict[str, parameters.Rule]] = parameters.SHARED | {
         "loss": parameters.choice(*NUMERIC),
         "quantiles": _quantiles,

@@ -18,6 +18,7 @@ from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators import parameters
 from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
+from gruforecast.foundations.stored import stored
 from gruforecast.network import Network, Specification
 from gruforecast.training import Dataset, TrainingOptions, TrainingState
 from gruforecast.training.losses import make_loss
@@ -62,6 +63,7 @@ def check_columns(values: np.ndarray) -> None:
         )
 
 
+@stored("RowState")
 @dataclass(frozen=True)
 class State:
     """What a fitted estimator knows beside its network."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gruforecast.data.inputs import InputEncoder
 from gruforecast.foundations.checks import check_no_mask
+from gruforecast.foundations.stored import stored
 
 HUGE = 1e30  # numbers beyond it have no place among those of float32
 
@@ -112,6 +113,7 @@ def select_columns(what: str, table: pd.DataFrame, names: list[Any]) -> pd.DataF
     return table[names]
 
 
+@stored("ColumnsEncoder")
 @dataclass(frozen=True)
 class ColumnsEncoder:
     """Columns of a table as inputs of a network.

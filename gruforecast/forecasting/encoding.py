@@ -15,6 +15,7 @@ from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.dates.calendar import calendar_features
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
+from gruforecast.foundations.stored import stored
 from gruforecast.network import Windows
 
 
@@ -46,6 +47,7 @@ class Encoded:
         )  # fmt: skip
 
 
+@stored("SeriesEncoder")
 @dataclass(frozen=True)
 class SeriesEncoder:
     """What is learnt from training rows about how to read rows."""

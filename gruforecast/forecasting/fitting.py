@@ -51,7 +51,6 @@ def plan_series(
     errors = naive_error(block, np.ones(panel.n, bool), course.season)
     state = SeriesState(
         settings=settings,
-        loss=course.loss,
         seed=seed,
         cadence=cadence,
         season=course.season,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.estimators.documentation import describe, document
+from gruforecast.estimators.saving import saved
 from gruforecast.forecasting.arguments import as_tables, refuse
 from gruforecast.forecasting.series import SeriesForecaster
 from gruforecast.forecasting.state import SeriesState
@@ -39,6 +40,7 @@ NORMALIZE = """\
 """
 
 
+@saved
 @describe(lookback=LOOKBACK, normalize=NORMALIZE, early_stopping=EARLY_STOPPING)
 @document
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
 MOST_SCORES = 2000  # of a step that are kept; of more, that many order statistics
@@ -74,6 +75,7 @@ class Forecasts:
         return np.asarray(np.where(error < 0, error / self.below, error / self.above))
 
 
+@stored("Calibration")
 @dataclass(frozen=True)
 class Calibration:
     """Scores of forecasts that training knew nothing of."""

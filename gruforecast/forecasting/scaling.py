@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.forecasting.block import Block
+from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
@@ -16,6 +17,7 @@ PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside tho
 Measure = Callable[[np.ndarray], tuple[Any, Any]]
 
 
+@stored("SeriesScaling")
 @dataclass(frozen=True)
 class SeriesScaling:
     """Center and scale of each training series by name."""
@@ -112,6 +114,7 @@ def choose_normalize(kind: str, block: Block, targets: np.ndarray, loss: Loss) -
     return "standard" if (of_mean / total).sum() <= (of_newest / total).sum() else "last"
 
 
+@stored("WindowScaling")
 @dataclass(frozen=True)
 class WindowScaling:
     """The level and spread that each window is measured in.

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from gruforecast.estimators import parameters
 from gruforecast.estimators.forecaster import RowForecaster
 from gruforecast.estimators.preparing import Plan
+from gruforecast.estimators.saving import Learnt
 from gruforecast.forecasting.arguments import (
     as_tables,
     read_future,
@@ -45,6 +46,22 @@ ROW_ATTRIBUTES = (  # of an earlier fit with a y
 _COUNT = parameters.optional(partial(check_integer, low=1))
 
 
+class OfBounds(Learnt, total=False):
+    """Attributes that a fit to series long enough leaves."""
+
+    coverage_: dict[float, float] | None
+
+
+class LearntFromSeries(OfBounds):
+    """Attributes that every fit to series leaves."""
+
+    _state: SeriesState
+    skill_: pd.DataFrame | None
+    horizon_: int
+    lookback_: int
+    season_: int | None
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeriesForecaster(RowForecaster):
     """A forecaster of rows that forecasts series, too."""
@@ -59,6 +76,7 @@ class SeriesForecaster(RowForecaster):
     handle_unknown: str = "error"
     intervals: str = "adaptive"
 
+    _learnt = (*RowForecaster._learnt, LearntFromSeries)
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
         "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
         "horizon": _COUNT,

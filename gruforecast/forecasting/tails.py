@@ -14,8 +14,10 @@ from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import warn_caller
+from gruforecast.foundations.stored import stored
 
 
+@stored("Origin")
 class Origin(NamedTuple):
     """What the simplest forecasts of a series know of its past."""
 
@@ -38,6 +40,7 @@ class Origin(NamedTuple):
         return cls.of(positions, values)._replace(mean=np.nan)
 
 
+@stored("SeriesTail")
 @dataclass(frozen=True)
 class Tail:
     """The end of one training series."""

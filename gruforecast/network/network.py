@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.foundations.checks import check_array, check_integer, check_type
+from gruforecast.foundations.stored import register
 from gruforecast.foundations.threads import available_threads, single_threaded_blas
 from gruforecast.network import inference
 from gruforecast.network.embedding import check_categories
@@ -68,6 +69,21 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.specification, self._flat = state["specification"], state["flat"]
         self.layout = Layout(self.specification)
+
+    @classmethod
+    def of(cls, specification: Specification, flat: np.ndarray) -> Network:
+        """The network with these parameters (P,)."""
+        dtype = specification.numpy_dtype
+        # Counted layer by layer only where there are numbers for them all.
+        size = Layout(specification).size if specification.num_layers <= flat.size else None
+        if flat.shape != (size,) or flat.dtype != dtype:
+            raise ValueError(
+                f"flat: expected {size} numbers of {dtype}, got shape {flat.shape} of "
+                f"{flat.dtype}; pass those of this specification."
+            )
+        network = cls.__new__(cls)
+        network.__setstate__({"specification": specification, "flat": flat})
+        return network
 
     @property
     def flat(self) -> np.ndarray:
@@ -149,6 +165,9 @@ class Network:
             what=what,
         )
         return out
+
+
+register("Network", Network, Network.__getstate__, Network.of)
 
 
 def resolve_threads(n_threads: int | None) -> int:

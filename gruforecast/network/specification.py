@@ -15,8 +15,10 @@ from gruforecast.foundations.checks import (
     check_number,
     check_precision,
 )
+from gruforecast.foundations.stored import stored
 
 
+@stored("Specification")
 @dataclass(frozen=True)
 class Specification:
     """Recurrent layers, optional dense layers, a linear head, and one over future rows.

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gruforecast.foundations.checks import check_flag, check_integer, check_number
+from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss, make_loss
 from gruforecast.training.optimizers import Optimizer, make_optimizer
 from gruforecast.training.schedules import Schedule, make_schedule
 
 
+@stored("TrainingOptions")
 @dataclass(frozen=True)
 class TrainingOptions:
     """Choices of a training run.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from gruforecast.foundations.checks import check_integer, check_number
 from gruforecast.foundations.registry import make
+from gruforecast.foundations.stored import stored
 
 
 class Progress(NamedTuple):
@@ -18,6 +19,7 @@ class Progress(NamedTuple):
     epoch: int
 
 
+@stored("ConstantSchedule")
 @dataclass
 class Schedule:
     """The learning rate stays as it is; base of the others."""
@@ -32,6 +34,7 @@ class Schedule:
         """Told the watched loss after every epoch."""
 
 
+@stored("StepSchedule")
 @dataclass
 class Step(Schedule):
     """Multiplied by ``factor`` every ``step_epochs`` epochs."""
@@ -47,6 +50,7 @@ class Step(Schedule):
         return float(self.factor ** (at.epoch // self.step_epochs))
 
 
+@stored("ExponentialSchedule")
 @dataclass
 class Exponential(Schedule):
     """Multiplied by ``factor`` every epoch."""
@@ -60,6 +64,7 @@ class Exponential(Schedule):
         return float(self.factor**at.epoch)
 
 
+@stored("CosineSchedule")
 @dataclass
 class Cosine(Schedule):
     """Half a cosine from 1 to ``floor`` over all steps."""
@@ -74,6 +79,7 @@ class Cosine(Schedule):
         return _half_cosine(1.0, self.floor, at.step / at.n_steps)
 
 
+@stored("OneCycleSchedule")
 @dataclass
 class OneCycle(Schedule):
     """Up from ``start`` to 1 during ``warm_up`` of all steps, then down to ``floor``."""
@@ -95,6 +101,7 @@ class OneCycle(Schedule):
         return _half_cosine(1.0, self.floor, (done - self.warm_up) / (1.0 - self.warm_up))
 
 
+@stored("PlateauSchedule")
 @dataclass
 class Plateau(Schedule):
     """Multiplied by ``factor`` after ``patience`` epochs without a loss below the best by tol."""

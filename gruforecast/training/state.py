@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from gruforecast.foundations.stored import stored
 from gruforecast.network import Network, Specification
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.schedules import Schedule
 
 
+@stored("TrainingState")
 @dataclass(eq=False)
 class TrainingState:
     """Weights, optimiser, schedule and curves after some epochs; a copy of it is a checkpoint."""
@@ -31,6 +33,16 @@ class TrainingState:
     best_epoch: int = 0
     waited_for: float = math.inf  # the loss that the next one must be below, by tol
     waited: int = 0
+
+    def __post_init__(self) -> None:
+        shape = (self.options.make_optimizer().n_arrays, self.flat.size)
+        for name, wanted in (("arrays", shape), ("best_flat", shape[1:])):
+            found = getattr(self, name)
+            if found is not None and (found.shape, found.dtype) != (wanted, self.flat.dtype):
+                raise ValueError(
+                    f"{name}: expected shape {wanted} of {self.flat.dtype}, got {found.shape} of "
+                    f"{found.dtype}; pass those of the same network and optimiser."
+                )
 
     @classmethod
     def start(cls, network: Network, options: TrainingOptions) -> TrainingState:

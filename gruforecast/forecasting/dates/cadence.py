@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gruforecast.data.segments import check_order
+from gruforecast.data.segments import check_order, with_freq
 from gruforecast.forecasting.dates.grids import Grid
 from gruforecast.forecasting.dates.inference import Found, impose, infer
 from gruforecast.forecasting.dates.names import name_of, rows_per_season
 from gruforecast.forecasting.dates.scales import Scale, kind_of, plain_scale
 from gruforecast.forecasting.dates.workdays import Workdays
 from gruforecast.foundations.checks import check_integer, warn_caller
+from gruforecast.foundations.stored import stored
 
 
 class CadenceWarning(UserWarning):
     """The stamps of a series show no rhythm by which they could go on."""
 
 
+@stored("Cadence")
 @dataclass(frozen=True)
 class Cadence:
     """How the stamps of a series go on: rows are observations, no row is ever inserted.
@@ -170,7 +172,7 @@ class Cadence:
                 f"steps: expected stamps that {self._scale.dtype} can hold, got {steps} steps "
                 f"after {last}; take fewer, or convert the index with as_unit('s')."
             )
-        return _with_freq(future, self.frequency if self.kind == "grid" else None)
+        return with_freq(future, self.frequency if self.kind == "grid" else None)
 
     def _number(self, values: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Numbers (n,) of values that do not fall, and which of them are off the grid."""
@@ -203,16 +205,6 @@ def _own_frequency(index: pd.Index) -> Found | None:
         return impose(offset, index)
     except ValueError:
         return None
-
-
-def _with_freq(index: pd.Index, frequency: Any) -> pd.Index:
-    """An index of dates or durations that carries its frequency, where pandas agrees with it."""
-    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) and frequency is not None:
-        try:
-            index.freq = frequency
-        except Exception:  # the errors of pytz for hours that do not exist have no base in common
-            index.freq = None
-    return index
 
 
 def _warn_of_rows(index: pd.Index, is_label: bool) -> None:

@@ -6,12 +6,13 @@ Each numbers the values that lie on it, 0 for the origin, and gives the values b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from gruforecast.forecasting.dates.scales import NANOSECONDS, Scale, day_scale, finer, plain_scale
+from gruforecast.foundations.stored import stored
 
 _Off = pd.offsets
 ANCHORED = {  # offsets of pandas that count months: the day they fall on, and months per step
@@ -31,6 +32,7 @@ ANCHORED = {  # offsets of pandas that count months: the day they fall on, and m
 WEEKDAYS = (True, True, True, True, True, False, False)
 
 
+@runtime_checkable
 class Grid(Protocol):
     """Values on a line, numbered."""
 
@@ -43,6 +45,7 @@ class Grid(Protocol):
         ...
 
 
+@stored("Steps")
 @dataclass(frozen=True)
 class Steps:
     """Values that lie equally far apart."""
@@ -60,6 +63,7 @@ class Steps:
         return self.origin + numbers * self.step
 
 
+@stored("Months")
 @dataclass(frozen=True)
 class Months:
     """One day in every so many months, in days since 1970."""
@@ -78,6 +82,7 @@ class Months:
         return day_in_month(self.origin + numbers * self.step, self.anchor)
 
 
+@stored("Workweek")
 @dataclass(frozen=True)
 class Workweek:
     """Every so many working days, in days since 1970."""
@@ -103,6 +108,7 @@ class Workweek:
         return days.astype(np.int64)
 
 
+@stored("Counted")
 @dataclass(frozen=True)
 class Counted:
     """Whatever an offset of pandas reaches from an origin on the wall, in a unit of time."""

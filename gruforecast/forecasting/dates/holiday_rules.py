@@ -9,6 +9,7 @@ import numpy as np
 from dateutil.easter import EASTER_ORTHODOX, EASTER_WESTERN, easter
 
 from gruforecast.forecasting.dates.grids import months_of, to_dates, weekdays_of
+from gruforecast.foundations.stored import stored
 
 SATURDAY, SUNDAY = 5, 6
 _EASTER = {
@@ -24,6 +25,7 @@ _FAMILIAR_WEEKDAYS = {
 EVERYWHERE = {(1, 1), (12, 25)}
 
 
+@stored("Fixed")
 @dataclass(frozen=True)
 class Fixed:
     """A day of a month; on a weekend moved by so many days, 0 if not observed, None if unknown."""
@@ -49,6 +51,7 @@ class Fixed:
         return np.asarray(days)
 
 
+@stored("NthWeekday")
 @dataclass(frozen=True)
 class NthWeekday:
     """The nth (-1: last) of a weekday in a month, or so many days after it."""
@@ -70,6 +73,7 @@ class NthWeekday:
         return np.asarray(start + (self.weekday - weekdays_of(start)) % 7 + self.after)
 
 
+@stored("AroundEaster")
 @dataclass(frozen=True)
 class AroundEaster:
     """So many days after Easter Sunday."""

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gruforecast.foundations.stored import stored
+
 NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 DAY = 86_400 * 10**9  # nanoseconds
 USUAL = 0.9  # the share of rows that one time of day must have to be that of every day
 
 
+@stored("Scale")
 @dataclass(frozen=True)
 class Scale:
     """What the whole number of a stamp is.

@@ -17,10 +17,12 @@ from gruforecast.forecasting.dates.grids import (
 )
 from gruforecast.forecasting.dates.holiday_rules import Rule, predicted
 from gruforecast.forecasting.dates.holidays import recurring
+from gruforecast.foundations.stored import stored
 
 _RARE = 0.02  # a weekday with rows in a smaller share of weeks is a day off, its rows exceptions
 
 
+@stored("Workdays")
 @dataclass(frozen=True)
 class Workdays:
     """The working days of a series, in days since 1970, and those to be expected after it."""
