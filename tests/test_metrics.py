@@ -418,4 +418,4 @@ def test_the_package_has_them_as_a_module():
     assert metrics.mae is gruforecast.forecasting.metrics.mae
     assert "metrics" in gruforecast.__all__
     assert "metrics" in dir(gruforecast)
-    assert {name.split(",")[0] for name in POINT} | {"crps"} == set(metrics.__all__)
+    assert {name.split(",")[0] for name in POINT} | {"crps", "skill"} == set(metrics.__all__)
