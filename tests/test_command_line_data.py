@@ -224,21 +224,21 @@ class TestTheFuture:
 
 
 class TestTidy:
-    NAMES = ("shop", "day")
-
     def test_one_series(self):
-        made = tidy(pd.DataFrame({"mean": [1.0]}, index=DAYS[:1]), self.NAMES)
+        made = tidy(pd.DataFrame({"mean": [1.0]}, index=DAYS[:1].rename("day")))
         assert made.columns.tolist() == ["day", "mean"]
+        assert tidy(pd.DataFrame({"mean": [1.0]})).columns.tolist() == ["time", "mean"]
 
     def test_a_wide_table_with_and_without_bounds(self):
-        wide = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=DAYS[:2])
-        made = tidy(wide, self.NAMES)
-        assert made.columns.tolist() == ["shop", "day", "mean"]
+        wide = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=DAYS[:2].rename("day"))
+        made = tidy(wide)
+        assert made.columns.tolist() == ["series", "day", "mean"]
         assert made["mean"].tolist() == [1.0, 2.0, 3.0, 4.0]
         bounds = pd.concat({"a": wide.set_axis(["mean", "lo-80"], axis=1)}, axis=1)
-        assert tidy(bounds, self.NAMES).columns.tolist() == ["shop", "day", "mean", "lo-80"]
+        assert tidy(bounds).columns.tolist() == ["series", "day", "mean", "lo-80"]
 
     def test_many_series(self):
-        index = pd.MultiIndex.from_product([["a", "b"], DAYS[:2]])
-        made = tidy(pd.DataFrame({"mean": np.arange(4.0)}, index=index), self.NAMES)
+        index = pd.MultiIndex.from_product([["a", "b"], DAYS[:2]], names=["shop", "day"])
+        made = tidy(pd.DataFrame({"mean": np.arange(4.0)}, index=index))
+        assert made.columns.tolist() == ["shop", "day", "mean"]
         assert made["shop"].tolist() == ["a", "a", "b", "b"]

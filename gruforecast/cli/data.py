@@ -44,7 +44,6 @@ class Data:
     future: pd.DataFrame | None  # covariates of rows after the last observation
     n_ahead: int  # such rows, at most of any series
     targets: list[str]
-    level_names: tuple[str, str]  # of the series and of time, in files
 
     @classmethod
     def read(cls, path: str, options: argparse.Namespace, console: Console) -> Data:
@@ -167,22 +166,20 @@ def _assemble(
         )
     tables = {what: table.loc[is_past, names] for what, names in beside.items() if names}
     future = table.loc[~is_past, beside["covariates"]] if beside["covariates"] else None
-    names = (group or "series", time or "time")
-    return Data(series[is_past], tables, future, n_ahead, targets, names)
+    return Data(series[is_past], tables, future, n_ahead, targets)
 
 
-def tidy(forecast: pd.DataFrame, data_names: tuple[str, str]) -> pd.DataFrame:
+def tidy(forecast: pd.DataFrame) -> pd.DataFrame:
     """A forecast of any form as one row per series and time."""
-    series, time = data_names
     if forecast.columns.nlevels > 1:  # (series, statistic)
-        names = forecast.columns.get_level_values(0).unique()
-        parts = [forecast[name] for name in names]
-        forecast = pd.concat(parts, keys=names)
+        every = forecast.columns.get_level_values(0).unique()
+        forecast = pd.concat([forecast[name] for name in every], keys=every)
     elif "mean" not in forecast.columns:  # one column per series
         forecast = pd.concat(
             [forecast[[name]].set_axis(["mean"], axis=1) for name in forecast.columns],
             keys=forecast.columns,
         )
     if forecast.index.nlevels > 1:
-        return forecast.rename_axis([series, time]).reset_index()
-    return forecast.rename_axis(time).reset_index()
+        series, time = forecast.index.names
+        return forecast.rename_axis([series or "series", time or "time"]).reset_index()
+    return forecast.rename_axis(forecast.index.name or "time").reset_index()

@@ -104,7 +104,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     console.note(f"Forecasting {story.about}.")
     series, model = story.table[story.target], story.model()
-    data = Data(series, {}, None, 0, [story.target], ("series", "date"))
+    data = Data(series, {}, None, 0, [story.target])
     result = run_backtest(
         model, data, console, horizon=story.horizon, initial=len(series) - story.n_tested,
         level=LEVELS,
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     )
     write_table(story.table.reset_index(), str(source))
     console.wrote(source, "data")
-    write_table(tidy(forecast, data.level_names), str(made))
+    write_table(tidy(forecast), str(made))
     console.wrote(made, "forecast of the days to come")
     named = result.assign(series=story.label), forecast, series.rename(story.label)
     _draw(*named, str(picture), console)

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         asked = {} if data.future is None else {"covariates": data.future}
     steps = options.horizon or (data.n_ahead if data is not None else 0) or None
     forecast = model.forecast(steps, options.level, **asked)
-    table = tidy(forecast, ("series", "time") if data is None else data.level_names)
+    table = tidy(forecast)
     if options.out:
         write_table(table, options.out)
         console.wrote(options.out, "forecast")
