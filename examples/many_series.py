@@ -1,6 +1,6 @@
 """Many series: one network for all of them, with gaps, and a place that it has never seen."""
 
-# %% Data: the temperature of twelve invented places in a table that is as long as it is common
+# %% Data: the temperature of twelve invented places, one row per place and hour
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -17,16 +17,14 @@ result = backtest(model, series, horizon=24, level=80, stride=24)
 print(metrics.skill(result, series).round(3), "\n")
 
 # %% Place by place
-by_place = result.groupby("series").apply(
-    lambda own: pd.Series(
-        {
-            "mae": metrics.mae(own["actual"], own["mean"]),
-            "in the 80 % band": metrics.coverage(own["actual"], own["lo-80"], own["hi-80"]),
-        }
-    ),
-    include_groups=False,
-)
-print(by_place.round(2), "\n")
+by_place = {
+    place: {
+        "mae": metrics.mae(own["actual"], own["mean"]),
+        "in the 80 % band": metrics.coverage(own["actual"], own["lo-80"], own["hi-80"]),
+    }
+    for place, own in result.groupby("series")
+}
+print(pd.DataFrame(by_place).T.round(2), "\n")
 
 # %% A place that is new: nothing is learnt from it, the model reads it and forecasts
 model = GRUForecaster(horizon=24, max_iter=15, random_state=0).fit(series)
