@@ -60,14 +60,14 @@ def test_a_contender_answers(name, rows):
 
 def test_a_process_that_fails_says_why():
     message = "nobody: expected milliseconds .* got \"KeyError: 'nobody'\""
-    with Contender("nobody") as process, pytest.raises(RuntimeError, match=message):
+    with Contender("nobody") as process, pytest.raises(ChildProcessError, match=message):
         process.measure(TINY, 1, None)
 
 
 def test_an_answer_is_read():
     with Contender("product") as process:
         assert process._read("[1.5, 0.2, 0.1]\n") == Answer(1.5, 0.1)
-        with pytest.raises(RuntimeError, match="product: expected a finite loss .* got nan"):
+        with pytest.raises(ChildProcessError, match="product: expected a finite loss .* got nan"):
             process._read("[1.5, NaN, 0.1]\n")
 
 

@@ -129,9 +129,25 @@ class TestFailures:
         assert run("forecast", sales, "--set", "hidden_sise=4") == 1
         assert "did you mean 'hidden_size'?" in capsys.readouterr().err
 
+    def test_levels_are_checked_before_any_work_is_done(self, sales, capsys):
+        assert run("forecast", sales, "--level", 100, *QUICK) == 1
+        err = capsys.readouterr().err
+        assert "level: expected" in err
+        assert "training" not in err
+
+    def test_a_parameter_that_is_no_number(self, sales, capsys):
+        words = ["--grid", "cell=gru", "--set", "max_iter=many"]
+        assert run("search", sales, *words) == 1
+        assert "max_iter: expected" in capsys.readouterr().err
+
+    def test_an_import_that_fails_is_told_as_an_error(self, sales, capsys, monkeypatch):
+        monkeypatch.setitem(sys.modules, "gruforecast.cli.backtest", None)
+        assert run("backtest", sales) == 1
+        assert capsys.readouterr().err.startswith("gruforecast: error: import of")
+
     def test_a_parameter_given_twice(self, sales, capsys):
         assert run("forecast", sales, "--horizon", 3, "--set", "horizon=4") == 1
-        assert "--set: expected horizon once" in capsys.readouterr().err
+        assert "--set: expected horizon once, got it again" in capsys.readouterr().err
 
     @pytest.mark.parametrize("option", ["--out", "--plot"])
     @pytest.mark.parametrize(("name", "match"), [("x.txt", "ends in"), ("no/x", "a folder that")])

@@ -8,7 +8,6 @@ import pytest
 
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns, tidy
-from gruforecast.cli.files import read_table, write_table
 
 DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
 VALUES = np.round(np.sin(np.arange(40.0)), 3)
@@ -88,6 +87,27 @@ class TestColumnsAreFound:
         assert series.index.tolist() == list(range(40))
         assert "no column of dates" in capsys.readouterr().err
 
+    def test_an_id_needs_times(self, read):
+        rows = pd.DataFrame({"shop": ["a", "a", "b"], "v": [1.0, 2.0, 3.0]})
+        with pytest.raises(ValueError, match="--id: expected times beside 'shop'"):
+            read(rows, "--id", "shop")
+
+    @pytest.mark.parametrize("option", ["--target", "--past-covariates"])
+    def test_a_counter_that_is_named_is_no_time(self, read, option):
+        rows = pd.DataFrame({"week": np.arange(40), "v": VALUES})
+        words = [option, "week"] + (["--target", "v"] if option != "--target" else [])
+        assert read(rows, *words).series.index.tolist() == list(range(40))
+
+    def test_a_column_is_one_thing_only(self, read):
+        with pytest.raises(ValueError, match="--time: expected a column of its own, got 'day'"):
+            read(table(), "--time", "day", "--past-covariates", "day", "--target", "sold")
+
+    def test_a_row_without_a_name(self, read):
+        shops = long_table()
+        shops.loc[4, "shop"] = None
+        with pytest.raises(ValueError, match="--id: .* got none in row 5"):
+            read(shops, "--id", "shop", "--target", "sold")
+
     def test_years_are_numbers(self, read):
         series = read(pd.DataFrame({"Year": np.arange(1900, 1940), "v": VALUES})).series
         assert series.index[-1] == 1939
@@ -148,55 +168,21 @@ class TestDates:
         series = read(table(day=hours.strftime("%Y-%m-%d %H:%M")), "--tz", "Europe/Berlin").series
         assert (series.index == hours).all()  # one hour comes twice
 
+    def test_hours_that_come_twice_are_told_apart_by_the_order_of_rows(self, read):
+        hours = pd.date_range("2024-10-26 12:00", periods=40, freq="30min", tz="Europe/Berlin")
+        written = table(day=hours.strftime("%Y-%m-%d %H:%M"))
+        newest_first = read(written[::-1], "--tz", "Europe/Berlin").series
+        assert (newest_first.index == hours).all()
+        np.testing.assert_array_equal(newest_first, VALUES)
+        shops = pd.concat([written.assign(shop="a"), written.assign(shop="b")])
+        mixed = shops.sort_index(kind="stable")[::-1]
+        both = read(mixed, "--tz", "Europe/Berlin", "--id", "shop").series
+        for shop in "ab":
+            assert (both.loc[shop].index == hours).all()
+
     def test_a_zone_that_does_not_exist(self, read):
         with pytest.raises(ValueError, match="--tz: expected the time zone of column 'day'"):
             read(table(), "--tz", "Europe/Atlantis")
-
-
-class TestFiles:
-    def test_semicolons_and_decimal_commas(self, read):
-        series = read(table(), sep=";", decimal=",").series
-        np.testing.assert_array_equal(series, VALUES)
-
-    @pytest.mark.parametrize("sep", ["\t", "|", ";"])
-    def test_other_separators(self, read, sep):
-        np.testing.assert_array_equal(read(table(), sep=sep).series, VALUES)
-
-    def test_packed_files(self, read):
-        assert len(read(table(), name="table.csv.gz").series) == 40
-
-    def test_parquet_with_and_without_an_index(self, read):
-        pytest.importorskip("pyarrow")
-        for one in (table(), table().set_index("day")):
-            series = read(one, name="table.parquet").series
-            np.testing.assert_array_equal(series.index, DAYS)
-
-    @pytest.mark.parametrize(
-        ("text", "match"),
-        [("", "an empty file"), ("a,b\n", "expected rows, got none"), ("a,b\n1,2\n1,2,3\n", "row")],
-    )
-    def test_files_without_a_table(self, read, text, match):
-        with pytest.raises(ValueError, match=match):
-            read(text)
-
-    def test_a_file_that_is_no_text(self, tmp_path):
-        path = tmp_path / "picture.csv"
-        path.write_bytes(bytes(range(256)) * 8)
-        with pytest.raises(ValueError, match="expected"):
-            read_table(str(path))
-
-    def test_a_parquet_file_that_is_none(self, tmp_path):
-        pytest.importorskip("pyarrow")
-        path = tmp_path / "no.parquet"
-        path.write_text("day,v\n")
-        with pytest.raises(ValueError, match="expected a Parquet file"):
-            read_table(str(path))
-
-    @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
-    def test_what_is_written_is_read(self, tmp_path, name):
-        path = str(tmp_path / name)
-        write_table(table(), path)
-        assert read_table(path)["sold"].tolist() == VALUES.tolist()
 
 
 class TestTheFuture:
@@ -236,6 +222,11 @@ class TestTidy:
         assert made["mean"].tolist() == [1.0, 2.0, 3.0, 4.0]
         bounds = pd.concat({"a": wide.set_axis(["mean", "lo-80"], axis=1)}, axis=1)
         assert tidy(bounds).columns.tolist() == ["series", "day", "mean", "lo-80"]
+
+    def test_a_series_whose_name_is_mean(self):
+        made = tidy(pd.DataFrame({"mean": [1.0], "max": [2.0]}, index=DAYS[:1].rename("day")))
+        assert made["series"].tolist() == ["mean", "max"]
+        assert made["mean"].tolist() == [1.0, 2.0]
 
     def test_many_series(self):
         index = pd.MultiIndex.from_product([["a", "b"], DAYS[:2]], names=["shop", "day"])

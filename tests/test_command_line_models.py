@@ -13,11 +13,6 @@ QUICK = ["--set", "hidden_size=4", "max_iter=2"]
 SETTINGS = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
 
 
-@pytest.fixture(autouse=True)
-def quiet_pictures(monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-
-
 @pytest.fixture
 def weather(tmp_path):
     path = tmp_path / "weather.csv"
@@ -165,6 +160,32 @@ class TestKeptModels:
         assert main(["forecast", "--model", str(weather)]) == 1
         assert "gruforecast: error: " in capsys.readouterr().err
 
+    def test_a_model_that_has_learnt_nothing(self, tmp_path, capsys):
+        path = tmp_path / "new.gru"
+        GRUForecaster().save(path)
+        assert main(["forecast", "--model", str(path)]) == 1
+        assert "--model: expected a GRUForecaster fitted to series" in capsys.readouterr().err
+
+    def test_columns_of_no_table(self, model, capsys):
+        assert main(["forecast", "--model", str(model), "--target", "x"]) == 1
+        assert "--target: expected none with --model" in capsys.readouterr().err
+
+    def test_no_horizon(self, model, capsys):
+        assert main(["forecast", "--model", str(model), "--horizon", "0"]) == 1
+        assert "steps: expected" in capsys.readouterr().err
+
+    def test_an_interruption_before_the_first_epoch_leaves_the_old_model(
+        self, model, weather, capsys, monkeypatch
+    ):
+        before = model.read_bytes()
+
+        def interrupt(*given, **named):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("gruforecast.estimators.base.train", interrupt)
+        assert main(["fit", str(weather), *TARGET, "--out", str(model), *QUICK]) == 130
+        assert model.read_bytes() == before
+
     def test_an_interrupted_training_is_not_lost(self, weather, tmp_path, capsys, monkeypatch):
         from gruforecast.cli import model as module
 
@@ -211,52 +232,7 @@ class TestBacktest:
         anew = run(capsys, "backtest", weather, *TARGET, *words)["skill"]
         once = run(capsys, "backtest", weather, *TARGET, *words[:4], *QUICK)["skill"]
         assert anew[0] != once[0]
-        assert anew[1:] != once[0]
-
-
-class TestSearch:
-    def test_candidates_are_compared_and_the_best_is_kept(self, weather, tmp_path, capsys):
-        out, kept = tmp_path / "s.csv", tmp_path / "best.gru"
-        words = ["--grid", "cell=gru,rnn", "lookback=7,14", "--folds", 2, "--horizon", 3]
-        words += ["--out", out, "--model", kept]
-        document = run(capsys, "search", weather, *TARGET, *words, *QUICK)
-        table = pd.DataFrame(document["candidates"])
-        assert table.columns.tolist() == [
-            "cell", "lookback", "skill", "fold 1", "fold 2", "seconds"
-        ]  # fmt: skip
-        assert len(table) == 4
-        assert table["skill"].is_monotonic_decreasing
-        np.testing.assert_allclose(table[["fold 1", "fold 2"]].mean(axis=1), table["skill"])
-        assert f"cell={table['cell'][0]}, lookback={table['lookback'][0]}" in document["verdict"]
-        made = run(capsys, "forecast", "--model", kept)["forecast"]
-        series = load_seattle()["temp_max"].tail(200)
-        best = GRUForecaster(
-            horizon=3, cell=table["cell"][0], lookback=int(table["lookback"][0]), **SETTINGS
-        ).fit(series)
-        np.testing.assert_allclose([row["mean"] for row in made], best.forecast()["mean"])
-
-    def test_folds_are_in_time_for_all_series_at_once(self, shops, capsys):
-        words = ["--grid", "cell=gru", "--folds", 2, "--horizon", 3, *QUICK]
-        table = run(capsys, "search", shops, *words)["candidates"]
-        assert np.isfinite(table[0]["skill"])
-
-    def test_with_covariates(self, weather, capsys):
-        words = ["--covariates", "wind", "--grid", "cell=gru", "--folds", 1, "--horizon", 3]
-        table = run(capsys, "search", weather, *TARGET, *words, *QUICK)["candidates"]
-        assert np.isfinite(table[0]["skill"])
-
-    @pytest.mark.parametrize(
-        ("words", "match"),
-        [
-            (["--grid", "cell"], "--grid: expected NAME=VALUE"),
-            (["--grid", "sell=gru"], "did you mean 'cell'"),
-            (["--folds", "0"], "--folds: expected at least 1"),
-            (["--folds", "500"], "--folds: expected at most 199"),
-        ],
-    )
-    def test_what_is_wrong_is_said(self, weather, capsys, words, match):
-        assert main(["search", str(weather), *TARGET, *words, *QUICK]) == 1
-        assert match in capsys.readouterr().err
+        assert [row["mae"] for row in anew[1:]] == [row["mae"] for row in once[1:]]
 
 
 @pytest.mark.parametrize("words", [[], ["--stocks"]], ids=["weather", "stocks"])

@@ -17,6 +17,7 @@ def test_the_home_folder_is_not_shown(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert shorten(tmp_path / ".cache" / "x") == str(Path("~/.cache/x"))
+    assert shorten(f"{tmp_path}/a:{tmp_path}/b") == "~/a:~/b"
     assert shorten("/elsewhere") == "/elsewhere"
     monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "kernels")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))

@@ -47,6 +47,9 @@ def test_the_site_is_built_without_a_warning_and_is_complete(tmp_path):
     pages = {page: page.read_text() for page in sorted((tmp_path / "html").rglob("*.html"))}
     reference = "".join(text for page, text in pages.items() if page.parent.name == "api")
     assert sorted(set(gruforecast.__all__) - names(reference)) == []
+    assert [
+        name for name in gruforecast.metrics.__all__ if f"metrics.{name}" not in reference
+    ] == []
     for name in ("GRUForecaster", "GRUClassifier", "GRUEncoder"):
         wanted = set(getattr(gruforecast, name)().get_params())
         assert sorted(wanted - parameters(reference, name)) == []

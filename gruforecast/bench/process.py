@@ -69,7 +69,7 @@ class Contender:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise RuntimeError(
+            raise ChildProcessError(
                 f"{self.name}: expected milliseconds from its process, got {self._last_words()!r}; "
                 f"mend it, or leave it out of peers."
             )
@@ -79,7 +79,7 @@ class Contender:
         """What an answer says; a contender that computes nonsense is none."""
         taken, value, others = json.loads(line)
         if not math.isfinite(value):
-            raise RuntimeError(
+            raise ChildProcessError(
                 f"{self.name}: expected a finite loss or prediction, got {value}; "
                 f"leave it out of peers."
             )

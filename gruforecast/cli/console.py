@@ -41,7 +41,7 @@ class Console:
         self.as_json = as_json
         self.document: dict[str, Any] = {"command": command, "files": [], "notes": []}
         self._out, self._err = sys.stdout, sys.stderr
-        self._quiet = False
+        self._screens = {stream: Terminal(file=stream) for stream in (self._out, self._err)}
 
     def __enter__(self) -> Console:
         self._caught = warnings.catch_warnings()
@@ -64,13 +64,7 @@ class Console:
             self.document["notes"].append(text)
         else:
             keep = "\n" in text or not self._err.isatty()  # lines to be copied stay whole
-            self._terminal(self._err).print(text, markup=False, highlight=False, soft_wrap=keep)
-
-    def error(self, text: str) -> None:
-        """Why the command ends here."""
-        if self.as_json:
-            self._write(json.dumps({"command": self.document["command"], "error": text}) + "\n")
-        self._err.write(f"gruforecast: error: {text}\n")
+            self._screens[self._err].print(text, markup=False, highlight=False, soft_wrap=keep)
 
     def wrote(self, path: Any, what: str) -> None:
         """A file was written."""
@@ -83,7 +77,7 @@ class Console:
         if self.as_json:
             self.document[name] = _records(table)
         elif self._out.isatty():
-            terminal = self._terminal(self._out)
+            terminal = self._screens[self._out]
             shown = table if len(table) <= MOST_ROWS + 1 else table.head(MOST_ROWS)
             terminal.print(_rich(shown, title))
             if n_more := len(table) - len(shown):
@@ -108,7 +102,7 @@ class Console:
     def finish(self) -> None:
         """The document, if one was asked for."""
         if self.as_json:
-            self._write(json.dumps(self.document, indent=1, default=str, allow_nan=False) + "\n")
+            self._write(json.dumps(self.document, indent=1, default=_plain, allow_nan=False) + "\n")
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Tracker]:
@@ -120,12 +114,9 @@ class Console:
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
             TimeElapsedColumn(), TextColumn("{task.fields[detail]}"),
         ]  # fmt: skip
-        with Progress(*columns, console=self._terminal(self._err)) as bars:
+        with Progress(*columns, console=self._screens[self._err]) as bars:
             task = bars.add_task(label, total=total, detail="")
             yield Bar(label, total, bars, task)
-
-    def _terminal(self, stream: TextIO) -> Terminal:
-        return Terminal(file=stream)
 
     def _write(self, text: str) -> None:
         self._out.write(text)
@@ -178,13 +169,20 @@ def _is_numbered(table: pd.DataFrame) -> bool:
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; stamps as ISO text, what is missing as null."""
+    """Rows as plain values; what is missing is None."""
     flat = table if _is_numbered(table) else table.reset_index()
-    if flat.columns.nlevels > 1:
-        flat = flat.set_axis([_joined(c) for c in flat.columns], axis=1)
-    text = flat.to_json(orient="records", date_format="iso", double_precision=15)
-    records: list[dict[str, Any]] = json.loads(text)
-    return records
+    flat = flat.set_axis([_joined(column) for column in flat.columns], axis=1).astype(object)
+    return [
+        {str(k): v for k, v in row.items()}
+        for row in flat.where(flat.notna(), None).to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _joined(name: Any) -> str:

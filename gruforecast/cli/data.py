@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
 from gruforecast.cli.console import Console
 from gruforecast.cli.files import read_table
 from gruforecast.cli.stamps import find_time, known_column, read_times
+from gruforecast.forecasting.frames import by_series
 from gruforecast.forecasting.long import from_long
 
 
@@ -35,6 +36,49 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Columns(NamedTuple):
+    """Which column of a table is what."""
+
+    targets: list[str]
+    time: str | None
+    group: str | None  # the name of each row's series
+    covariates: list[str]
+    past_covariates: list[str]
+
+    @classmethod
+    def find(cls, table: pd.DataFrame, options: argparse.Namespace, path: str) -> Columns:
+        """Those that are named, and those that can be told."""
+        covariates, past, targets = (
+            [known_column(table, name, option) for name in given]
+            for option, given in (
+                ("covariates", options.covariates),
+                ("past-covariates", options.past_covariates),
+                ("target", options.target or []),
+            )
+        )
+        named = [*covariates, *past, *targets]
+        time = find_time(table, options.time, set(named))
+        group = find_id(table, time, set(named), options.id)
+        if group is not None and time is None:
+            raise ValueError(
+                f"--id: expected times beside {group!r}, got no column of them; name one with "
+                f"--time."
+            )
+        others = [name for name in (time, group) if name is not None]
+        for name in others:
+            if name in named or others.count(name) > 1:
+                raise ValueError(
+                    f"--{'time' if name == time else 'id'}: expected a column of its own, got "
+                    f"{name!r}, which is named for something else, too; name another."
+                )
+        targets = targets or [_only_target(table, {*named, *others}, path)]
+        if group is not None and len(targets) > 1:
+            raise ValueError(
+                f"--target: expected one column beside --id {group}, got {len(targets)}; name one."
+            )
+        return cls(targets, time, group, covariates, past)
+
+
 @dataclass(frozen=True)
 class Data:
     """What a file holds, in the form of ``fit``."""
@@ -42,7 +86,7 @@ class Data:
     series: pd.Series | pd.DataFrame
     beside: dict[str, pd.DataFrame]  # covariates and past_covariates of the rows of the series
     future: pd.DataFrame | None  # covariates of rows after the last observation
-    n_ahead: int  # such rows, at most of any series
+    n_ahead: int  # such rows that every series has
     targets: list[str]
 
     @classmethod
@@ -50,29 +94,15 @@ class Data:
         """The table of a file, sorted, with its columns found or as named."""
         table = read_table(path)
         table.columns = [str(name) for name in table.columns]
-        time = find_time(table, options.time)
-        beside = {
-            "covariates": [known_column(table, c, "covariates") for c in options.covariates],
-            "past_covariates": [
-                known_column(table, c, "past-covariates") for c in options.past_covariates
-            ],
-        }
-        named = [known_column(table, c, "target") for c in options.target or []]
-        taken = {time, *beside["covariates"], *beside["past_covariates"], *named}
-        group = find_id(table, time, taken, options.id)
-        targets = named or [_only_target(table, {*taken, group}, path)]
-        if group is not None and len(targets) > 1:
-            raise ValueError(
-                f"--target: expected one column beside --id {group}, got {len(targets)}; name one."
-            )
+        columns = Columns.find(table, options, path)
+        targets, time, group = columns[:3]
         found = f"{', '.join(targets)} by {time or 'row'}" + (f" of each {group}" if group else "")
-        table = _ordered(table, time, group, options, console)
         console.fact("columns", {"target": targets, "time": time, "id": group}, f"{path}: {found}")
-        return _assemble(table, targets, time, group, beside)
+        return _assemble(_ordered(table, columns, options, console), columns)
 
 
 def find_id(
-    table: pd.DataFrame, time: str | None, taken: set[Any], named: str | None
+    table: pd.DataFrame, time: str | None, taken: set[str], named: str | None
 ) -> str | None:
     """The column that tells series apart: named, or the one of text that must, as times recur."""
     if named is not None:
@@ -82,13 +112,13 @@ def find_id(
     text = [
         name
         for name in table.columns
-        if name not in taken and not pd.api.types.is_numeric_dtype(table[name])
+        if name not in taken | {time} and not pd.api.types.is_numeric_dtype(table[name])
     ]
     telling = [name for name in text if not table.duplicated([name, time]).any()]
     return telling[0] if len(telling) == 1 else None
 
 
-def _only_target(table: pd.DataFrame, taken: set[Any], path: str) -> str:
+def _only_target(table: pd.DataFrame, taken: set[str], path: str) -> str:
     numbers = [
         name
         for name in table.columns
@@ -110,26 +140,25 @@ def _only_target(table: pd.DataFrame, taken: set[Any], path: str) -> str:
 
 
 def _ordered(
-    table: pd.DataFrame,
-    time: str | None,
-    group: str | None,
-    options: argparse.Namespace,
-    console: Console,
+    table: pd.DataFrame, columns: Columns, options: argparse.Namespace, console: Console
 ) -> pd.DataFrame:
     """Rows by series and time."""
+    time, group = columns.time, columns.group
     if time is None:
         console.note("note: no column of dates was found, so rows are numbered; see --time")
         return table
     groups = None if group is None else table[group]
+    if groups is not None and groups.isna().any():
+        row = int(groups.isna().argmax()) + 1
+        raise ValueError(
+            f"--id: expected a name in every row of {group!r}, got none in row {row}; correct the "
+            f"file."
+        )
     read = read_times(table[time], time, options.date_format, options.tz, groups)
     table = table.assign(**{time: read})
-    keys = [time] if group is None else [group, time]
-    if group is not None and groups is not None and groups.isna().any():
-        raise ValueError(f"--id: expected a name in every row of {group!r}, got none in some.")
-    ordered = table.sort_values(keys, kind="stable")
-    if not ordered.index.equals(table.index) and not _is_ordered(table, time, group):
+    if not _is_ordered(table, time, group):
         console.note(f"note: rows were put in the order of {time}")
-    return ordered
+    return table.sort_values([time] if group is None else [group, time], kind="stable")
 
 
 def _is_ordered(table: pd.DataFrame, time: str, group: str | None) -> bool:
@@ -138,48 +167,38 @@ def _is_ordered(table: pd.DataFrame, time: str, group: str | None) -> bool:
     return bool(table.groupby(group, sort=False)[time].is_monotonic_increasing.all())
 
 
-def _assemble(
-    table: pd.DataFrame,
-    targets: list[str],
-    time: str | None,
-    group: str | None,
-    beside: dict[str, list[str]],
-) -> Data:
+def _assemble(table: pd.DataFrame, columns: Columns) -> Data:
     """Series and the tables beside them; what comes after the last observation is the future."""
-    if group is not None:
-        assert time is not None  # an id is found by times that recur
-        series: Any = from_long(table, group, time, targets[0])
+    targets, time, group = columns[:3]
+    series: pd.Series | pd.DataFrame
+    if group is not None and time is not None:
+        series = from_long(table, group, time, targets[0])
         table = table.set_index([group, time])
         known = series.notna()
         ahead = ~known[::-1].groupby(level=0).cummax()[::-1]
-        n_ahead = int(ahead.groupby(level=0).sum().max())
+        n_ahead = int(ahead.groupby(level=0).sum().min())
     else:
         table = table.set_index(time) if time is not None else table.reset_index(drop=True)
         series = table[targets[0]] if len(targets) == 1 else table[targets]
-        observed = table[targets].notna().any(axis=1)
-        ahead = ~observed[::-1].cummax()[::-1]
+        known = table[targets].notna().any(axis=1)
+        ahead = ~known[::-1].cummax()[::-1]
         n_ahead = int(ahead.sum())
     is_past = ~ahead.to_numpy()
     if not is_past.any():
         raise ValueError(
             f"--target: expected numbers in {', '.join(targets)}, got none; name another column."
         )
-    tables = {what: table.loc[is_past, names] for what, names in beside.items() if names}
-    future = table.loc[~is_past, beside["covariates"]] if beside["covariates"] else None
-    return Data(series[is_past], tables, future, n_ahead, targets)
+    named = {"covariates": columns.covariates, "past_covariates": columns.past_covariates}
+    beside = {what: table.loc[is_past, names] for what, names in named.items() if names}
+    future = table.loc[~is_past, columns.covariates] if columns.covariates else None
+    return Data(series[is_past], beside, future, n_ahead, targets)
 
 
 def tidy(forecast: pd.DataFrame) -> pd.DataFrame:
     """A forecast of any form as one row per series and time."""
-    if forecast.columns.nlevels > 1:  # (series, statistic)
-        every = forecast.columns.get_level_values(0).unique()
-        forecast = pd.concat([forecast[name] for name in every], keys=every)
-    elif "mean" not in forecast.columns:  # one column per series
-        forecast = pd.concat(
-            [forecast[[name]].set_axis(["mean"], axis=1) for name in forecast.columns],
-            keys=forecast.columns,
-        )
-    if forecast.index.nlevels > 1:
-        series, time = forecast.index.names
-        return forecast.rename_axis([series or "series", time or "time"]).reset_index()
-    return forecast.rename_axis(forecast.index.name or "time").reset_index()
+    parts = by_series(forecast)
+    if list(parts) != [None]:
+        axis = forecast.index if forecast.index.nlevels > 1 else forecast.columns
+        forecast = pd.concat(parts, names=[axis.names[0] or "series"])
+    *series, time = forecast.index.names
+    return forecast.rename_axis([*series, time or "time"]).reset_index()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ class Story(NamedTuple):
     def commands(self, path: Path) -> list[str]:
         """What does the same with any file."""
         settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
-        what = f"{path} --target {self.target} --horizon {self.horizon}"
+        what = f"{shlex.quote(str(path))} --target {self.target} --horizon {self.horizon}"
         if self.calendar:
             what += f" --calendar {' '.join(self.calendar)}"
         return [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
 SEPARATORS = (",", ";", "\t", "|")
-TABLES = (".csv", ".csv.gz", ".parquet")
+TABLES = (".csv", ".csv.gz", ".parquet", ".pq")
+ENCODING = "utf-8-sig"  # with or without the mark that Excel writes first
 
 
 def read_table(path: str) -> pd.DataFrame:
@@ -33,31 +36,39 @@ def read_table(path: str) -> pd.DataFrame:
 def _read_csv(path: str) -> pd.DataFrame:
     """Whatever separates the columns is what the first line has most of."""
     try:
-        head = pd.read_csv(path, sep="\0", nrows=0, engine="c").columns
+        first = pd.read_csv(path, sep="\0", nrows=0, encoding=ENCODING).columns[0]
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path}: expected a table, got an empty file; pass another.") from None
-    except (UnicodeDecodeError, pd.errors.ParserError):
+    except (UnicodeDecodeError, pd.errors.ParserError, EOFError) as error:
         raise ValueError(
-            f"{path}: expected a table of text in UTF-8, got something else; convert it to CSV or "
-            f"Parquet."
+            f"{path}: expected a table of text in UTF-8, got something else ({error}); convert it "
+            f"to CSV or Parquet."
         ) from None
-    first = str(head[0]) if len(head) else ""
     separator = max(SEPARATORS, key=first.count)
-    decimal = "," if separator == ";" and _has_decimal_commas(path) else "."
     try:
-        return pd.read_csv(path, sep=separator, decimal=decimal, skipinitialspace=True)
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        decimal = "," if separator == ";" and _has_decimal_commas(path) else "."
+        return _parsed(path, separator, decimal)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, EOFError) as error:
         raise ValueError(
             f"{path}: expected rows of {first.count(separator) + 1} columns separated by "
-            f"{separator!r}, as the first line has, got another: {error}; correct the file."
+            f"{separator!r}, as the first line has, got others: {error}; correct the file."
         ) from None
+
+
+def _parsed(path: str, separator: str, decimal: str, n_rows: int | None = None) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path, sep=separator, decimal=decimal, skipinitialspace=True, index_col=False,
+            nrows=n_rows, encoding=ENCODING, low_memory=False,
+        )  # fmt: skip
 
 
 def _has_decimal_commas(path: str) -> bool:
     """Whether numbers are written as 3,14: then more columns hold numbers read so."""
     counts = []
     for decimal in (".", ","):
-        sample = pd.read_csv(path, sep=";", decimal=decimal, nrows=100)
+        sample = _parsed(path, ";", decimal, n_rows=100)
         counts.append(sum(pd.api.types.is_numeric_dtype(column) for _, column in sample.items()))
     return bool(counts[1] > counts[0])
 
@@ -80,11 +91,22 @@ def check_output(path: str | None, endings: tuple[str, ...] = TABLES) -> None:
         )
     if _is_parquet(path):
         _need_pyarrow(path)
+    check_folder(path)
+
+
+def check_folder(path: str | None) -> None:
+    """Before any work is done: a file can be written where it is to be."""
+    if path is None:
+        return
     folder = Path(path).resolve().parent
     if not folder.is_dir():
         raise ValueError(f"{path}: expected a folder that exists, got {folder}; make it first.")
     if Path(path).is_dir():
         raise ValueError(f"{path}: expected the name of a file, got a folder; add a name to it.")
+    if not os.access(Path(path) if Path(path).exists() else folder, os.W_OK):
+        raise ValueError(
+            f"{path}: expected a place that can be written to, got none; take another."
+        )
 
 
 def _is_parquet(path: str) -> bool:

@@ -6,7 +6,7 @@ import argparse
 
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns
-from gruforecast.cli.files import check_output
+from gruforecast.cli.files import check_folder
 from gruforecast.cli.model import add_parameters, fit, make_model, worth
 from gruforecast.cli.pictures import check_picture, save_picture
 
@@ -20,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    check_output(options.out, ("",))
+    check_folder(options.out)
     check_picture(options.plot)
     data = Data.read(options.data, options, console)
     model = make_model(options)
     try:
         fit(model, data, console)
     except KeyboardInterrupt:  # what was learnt so far is not lost
-        if hasattr(model, "network_"):
+        if getattr(model, "n_iter_", 0):
             model.save(options.out)
             console.wrote(options.out, f"model after {model.n_iter_} epochs")
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from gruforecast.cli.data import Data, add_columns, tidy
 from gruforecast.cli.files import check_output, write_table
 from gruforecast.cli.model import add_parameters, fit, make_model, worth
 from gruforecast.cli.pictures import check_picture, save_picture
+from gruforecast.forecasting.arguments import read_levels
 from gruforecast.forecasting.forecaster import GRUForecaster
 from gruforecast.forecasting.loading import load
 from gruforecast.forecasting.state import SeriesState
@@ -29,32 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_parameters(parser)
 
 
+class Question(NamedTuple):
+    """A fitted model and what it is asked."""
+
+    model: GRUForecaster
+    data: Data | None
+    steps: int | None
+    beside: dict[str, Any]  # last and covariates
+
+
 def run(options: argparse.Namespace, console: Console) -> None:
     check_output(options.out)
     check_picture(options.plot)
-    data: Data | None = None
-    if options.model is not None:
-        model = load_series_model(options.model)
-        _check_untouched(options)
-        if options.data is not None:
-            _take_columns(options, model._state)
-            data = Data.read(options.data, options, console)
-            _check_future(options, data, model.horizon_)
-        asked = _of_newer(data)
-    elif options.data is None:
-        raise ValueError("data: expected a file to forecast, got none; name one, or a --model.")
-    else:
-        data = Data.read(options.data, options, console)
-        if options.horizon is None and data.n_ahead:
-            options.horizon = data.n_ahead
-        model = make_model(options)
-        _check_future(options, data)
-        fit(model, data, console)
-        sentence = worth(model)[1]
-        console.fact("verdict", sentence, sentence)
-        asked = {} if data.future is None else {"covariates": data.future}
-    steps = options.horizon or (data.n_ahead if data is not None else 0) or None
-    forecast = model.forecast(steps, options.level, **asked)
+    read_levels(options.level)
+    asked = _train(options, console) if options.model is None else _load(options, console)
+    forecast = asked.model.forecast(asked.steps, options.level, **asked.beside)
     table = tidy(forecast)
     if options.out:
         write_table(table, options.out)
@@ -64,18 +54,49 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.plot:
         from gruforecast.plotting.forecast import ForecastDisplay
 
-        history = None if data is None else data.series
-        if history is None:
-            display = ForecastDisplay.from_estimator(model, steps, options.level)
+        if asked.data is None:
+            display = ForecastDisplay.from_estimator(asked.model, asked.steps, options.level)
         else:
-            display = ForecastDisplay.from_forecast(forecast, history=history)
+            display = ForecastDisplay.from_forecast(forecast, history=asked.data.series)
         save_picture(display, options.plot, console)
+
+
+def _train(options: argparse.Namespace, console: Console) -> Question:
+    """A new model of the table."""
+    if options.data is None:
+        raise ValueError("data: expected a file to forecast, got none; name one, or a --model.")
+    data = Data.read(options.data, options, console)
+    model = make_model(options, horizon=data.n_ahead or None)
+    _check_future(options, data, model.horizon or 1)
+    fit(model, data, console)
+    sentence = worth(model)[1]
+    console.fact("verdict", sentence, sentence)
+    beside = {} if data.future is None else {"covariates": data.future}
+    return Question(model, data, None, beside)
+
+
+def _load(options: argparse.Namespace, console: Console) -> Question:
+    """A kept model, and rows that may be newer than those of its training."""
+    model = load_series_model(options.model)
+    _refuse_options(options)
+    if options.data is None:
+        return Question(model, None, options.horizon, {})
+    _take_columns(options, model._state)
+    data = Data.read(options.data, options, console)
+    steps = data.n_ahead or None if options.horizon is None else options.horizon
+    _check_future(options, data, model.horizon_ if steps is None else steps)
+    beside: dict[str, Any] = {"last": data.series, **data.beside}
+    if data.future is not None:
+        beside["covariates"] = pd.concat([data.beside["covariates"], data.future])
+    return Question(model, data, steps, beside)
 
 
 def load_series_model(path: str) -> GRUForecaster:
     """A kept model that forecasts series."""
     model = load(path)
-    if not isinstance(model, GRUForecaster) or not isinstance(model._state, SeriesState):
+    if not isinstance(model, GRUForecaster) or not isinstance(
+        getattr(model, "_state", None), SeriesState
+    ):
         got = type(model).__name__
         raise ValueError(
             f"--model: expected a GRUForecaster fitted to series, got {got} of another kind in "
@@ -84,19 +105,21 @@ def load_series_model(path: str) -> GRUForecaster:
     return model
 
 
-def _check_untouched(options: argparse.Namespace) -> None:
-    """A kept model has its parameters."""
-    for name in ("season", "freq", "calendar", "parameters"):
-        if getattr(options, name):
-            option = "set" if name == "parameters" else name
+def _refuse_options(options: argparse.Namespace) -> None:
+    """A kept model has its parameters, and without a table there are no columns."""
+    settled = {"season", "freq", "calendar", "seed", "jobs", "parameters"}
+    columns = {"target", "time", "id", "covariates", "past_covariates", "tz", "date_format"}
+    for name in sorted(settled if options.data is not None else settled | columns):
+        if getattr(options, name) not in (None, []):
+            option = "set" if name == "parameters" else name.replace("_", "-")
+            reason = "parameters are settled" if name in settled else "training rows are forecast"
             raise ValueError(
-                f"--{option}: expected none with --model, whose parameters are settled, got one; "
-                f"drop it, or train anew without --model."
+                f"--{option}: expected none with --model, whose {reason}, got one; drop it."
             )
 
 
 def _take_columns(options: argparse.Namespace, state: SeriesState) -> None:
-    """Columns are those that the model was trained with, unless named anew."""
+    """Columns are those of training, as far as the model knows them, unless named anew."""
     if state.form == "long":
         options.id = options.id or state.level_names[0]
     elif options.target is None:
@@ -106,22 +129,11 @@ def _take_columns(options: argparse.Namespace, state: SeriesState) -> None:
             setattr(options, what, [str(name) for name in state.columns.get(what, [])])
 
 
-def _check_future(options: argparse.Namespace, data: Data, usual: int = 1) -> None:
+def _check_future(options: argparse.Namespace, data: Data, wanted: int) -> None:
     """Before any work is done: covariates of the rows to come are there."""
-    wanted = options.horizon or data.n_ahead or usual
     if options.covariates and data.n_ahead < wanted:
         raise ValueError(
             f"--covariates: expected rows without {', '.join(data.targets)} at the end of "
             f"{options.data}, one for each step to come, got {data.n_ahead}; add them with their "
             f"dates and covariates, or use --past-covariates."
         )
-
-
-def _of_newer(data: Data | None) -> dict[str, Any]:
-    """What ``forecast`` is told of rows that may be newer than those of training."""
-    if data is None:
-        return {}
-    asked: dict[str, Any] = {"last": data.series, **data.beside}
-    if data.future is not None:
-        asked["covariates"] = pd.concat([data.beside["covariates"], data.future])
-    return asked

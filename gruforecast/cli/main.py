@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -30,11 +31,30 @@ EXIT_CODES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    is_open = "--debug" in given
     try:
         options = _parser(given).parse_args(given)
+        return _run(options)
     except SystemExit as stop:  # argparse has said what is wrong, or helped
         return int(stop.code or DONE)
-    return _run(options)
+    except BrokenPipeError:  # whoever read the output has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return _refuse(given, INTERRUPTED, "interrupted")
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        if is_open:
+            raise
+        return _refuse(given, REFUSED, _sentence(error))
+    except Exception as error:
+        if is_open:
+            raise
+        return _refuse(
+            given,
+            UNEXPECTED,
+            f"unexpected {type(error).__name__}: {_sentence(error)}; this is a defect: please "
+            f"report it with what --debug shows and what 'gruforecast info' says",
+        )
 
 
 def _parser(given: list[str]) -> argparse.ArgumentParser:
@@ -65,31 +85,19 @@ def _run(options: argparse.Namespace) -> int:
     from gruforecast.cli.console import Console
 
     console = Console(options.command, as_json=options.json)
-    try:
-        with console:
-            import_module(f"gruforecast.cli.{options.command}").run(options, console)
-        console.finish()
-        sys.stdout.flush()
-        return DONE
-    except BrokenPipeError:  # whoever read the output has seen enough, as head has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except KeyboardInterrupt:
-        console.error("interrupted")
-        return INTERRUPTED
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        if options.debug:
-            raise
-        console.error(_sentence(error))
-        return REFUSED
-    except Exception as error:
-        if options.debug:
-            raise
-        console.error(
-            f"unexpected {type(error).__name__}: {_sentence(error)}; this is a defect: please "
-            f"report it with what --debug shows and what 'gruforecast info' says"
-        )
-        return UNEXPECTED
+    with console:
+        import_module(f"gruforecast.cli.{options.command}").run(options, console)
+    console.finish()
+    sys.stdout.flush()
+    return DONE
+
+
+def _refuse(given: list[str], code: int, text: str) -> int:
+    """Say why the command ends here."""
+    if "--json" in given:
+        sys.stdout.write(json.dumps({"command": given[0], "error": text}) + "\n")
+    sys.stderr.write(f"gruforecast: error: {text}\n")
+    return code
 
 
 def _sentence(error: BaseException) -> str:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gruforecast.cli.console import Console, Tracker
 from gruforecast.cli.data import Data
 from gruforecast.forecasting.forecaster import GRUForecaster
 from gruforecast.foundations.checks import closest
+
+LEAST_SKILL = 0.02  # less than this is none
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +28,10 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--season", type=int, metavar="N", help="rows until a season repeats")
     group.add_argument("--freq", metavar="FREQ", help="frequency of the dates, as pandas names it")
     group.add_argument(
-        "--calendar", nargs="+", default=[], metavar="PART",
+        "--calendar", nargs="+", metavar="PART",
         help="inputs made from the dates, as hour, dayofweek, dayofyear",
     )  # fmt: skip
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (0)")
+    group.add_argument("--seed", type=int, metavar="N", help="of all that is random (0)")
     group.add_argument("--jobs", type=int, metavar="N", help="threads (default: all)")
     group.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="parameters",
@@ -36,22 +39,28 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def make_model(options: argparse.Namespace, **defaults: Any) -> GRUForecaster:
-    """The forecaster that the options describe."""
-    chosen = {
+def make_model(options: argparse.Namespace, horizon: int | None = None) -> GRUForecaster:
+    """The forecaster that the options describe; ``horizon`` is for when they name none."""
+    named = {
         "horizon": options.horizon,
         "season": options.season,
         "freq": options.freq,
-        "calendar": tuple(options.calendar),
+        "calendar": options.calendar,
         "random_state": options.seed,
         "n_jobs": options.jobs,
     }
-    given = dict(read_assignment(text, "set") for text in options.parameters)
-    for name, value in given.items():
-        if chosen.get(name):
-            raise ValueError(f"--set: expected {name} once, got it as an option, too; drop one.")
-        defaults[name] = value
-    return GRUForecaster(**{**chosen, **defaults})
+    chosen = {name: value for name, value in named.items() if value is not None}
+    for text in options.parameters:
+        name, value = read_assignment(text, "set")
+        if name in chosen:
+            raise ValueError(f"--set: expected {name} once, got it again; drop one.")
+        chosen[name] = value
+    return GRUForecaster(**{"horizon": horizon, "random_state": 0, **chosen})
+
+
+def n_epochs(model: GRUForecaster) -> int:
+    """How many a fit runs at most; that max_iter is a number is checked by the fit."""
+    return model.max_iter if isinstance(model.max_iter, int) else 1
 
 
 def read_assignment(text: str, option: str) -> tuple[str, Any]:
@@ -125,32 +134,33 @@ def watched(model: GRUForecaster, tracker: Tracker, per_fit: int = 0) -> Iterato
 
 def fit(model: GRUForecaster, data: Data, console: Console) -> None:
     """Train a model, and show how it goes."""
-    n_epochs = model.max_iter if isinstance(model.max_iter, int) else 1
-    with (
-        console.progress("training", n_epochs) as tracker,
-        watched(model, tracker, n_epochs),
-    ):
+    n = n_epochs(model)
+    with console.progress("training", n) as tracker, watched(model, tracker, n):
         model.fit(data.series, **data.beside)
 
 
 def worth(model: GRUForecaster) -> tuple[pd.DataFrame | None, str]:
     """What a fit was worth beside the simplest forecasts, and that in a sentence."""
-    skill = model.skill_
-    if skill is None:
+    if model.skill_ is None:
         return None, "too few rows to judge the forecast by some that did not train"
-    return skill, verdict(skill, "rows that did not train")
+    return model.skill_, verdict(model.skill_, "rows that did not train")
 
 
-def verdict(skill: pd.DataFrame, where: str) -> str:
+def verdict(table: pd.DataFrame, where: str) -> str:
     """Whether forecasts beat the simplest ones, in a sentence."""
-    others = skill.iloc[1:]
-    best = str(others["mae"].idxmin())
-    share = float(others.loc[best, "skill"])
-    own, floor = skill.loc["forecast", "mae"], others.loc[best, "mae"]
-    text = f"mean absolute error {own:.4g} on {where}, {best} {floor:.4g}"
-    if share > 0.02:
+    skill = table["skill"].iloc[1:].dropna()
+    if skill.empty or not np.isfinite(skill.min()):
+        return f"nothing to compare on {where}: a simple forecast makes no error at all"
+    best, share = str(skill.idxmin()), float(skill.min())
+    by_mae = 1.0 - table.loc["forecast", "mae"] / table.loc[best, "mae"]
+    by, what = ("mae", "mean absolute error")
+    if not np.isclose(by_mae, share):  # of several series, in units of each one's naive error
+        by, what = ("mase", "mean absolute scaled error")
+    own, other = table.loc["forecast", by], table.loc[best, by]
+    text = f"{what} {own:.4g} on {where}, {best} {other:.4g}"
+    if share > LEAST_SKILL:
         return f"{text}: the forecast errs {share:.0%} less than the best simple one"
-    if share > -0.02:
+    if share > -LEAST_SKILL:
         return f"{text}: no skill beyond the best simple forecast"
     much = f"{-share:.0%} more than" if share > -1 else f"{1 - share:.1f} times as much as"
     return f"{text}: the forecast errs {much} the best simple one; use that"

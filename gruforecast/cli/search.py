@@ -12,10 +12,11 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, TimeSeriesSplit
 
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns
-from gruforecast.cli.files import check_output, write_table
+from gruforecast.cli.files import check_folder, check_output, write_table
 from gruforecast.cli.model import (
     add_parameters,
     make_model,
+    n_epochs,
     read_assignment,
     read_value,
     watched,
@@ -32,30 +33,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--folds", type=int, default=3, metavar="N", help="folds in time (3)")
     parser.add_argument("--out", metavar="FILE", help="all scores as CSV or Parquet")
-    parser.add_argument("--model", metavar="FILE", help="keep the best model, trained on all rows")
+    parser.add_argument("--best", metavar="FILE", help="keep the best model, trained on all rows")
     add_columns(parser)
     add_parameters(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
     check_output(options.out)
-    check_output(options.model, ("",))
+    check_folder(options.best)
     grid = read_grid(options.grid)
     data = Data.read(options.data, options, console)
     model = make_model(options)
     folds = folds_in_time(data.series, options.folds)
-    n_fits = len(ParameterGrid(grid)) * len(folds) + bool(options.model)
-    search = GridSearchCV(model, grid, cv=folds, refit=bool(options.model), error_score="raise")
+    n_fits = len(ParameterGrid(grid)) * len(folds) + bool(options.best)
+    search = GridSearchCV(model, grid, cv=folds, refit=bool(options.best), error_score="raise")
     with (
-        console.progress("search", n_fits * model.max_iter) as tracker,
-        watched(model, tracker, model.max_iter),
+        console.progress("search", n_fits * n_epochs(model)) as tracker,
+        watched(model, tracker, n_epochs(model)),
         sklearn.config_context(enable_metadata_routing=True),
     ):
         for name in data.beside:
             model.set_fit_request(**{name: True}).set_score_request(**{name: True})
         search.fit(data.series, **data.beside)
     table = as_table(search.cv_results_)
-    best = ", ".join(f"{name}={table.loc[0, name]}" for name in grid)
+    best = ", ".join(f"{name}={value}" for name, value in search.best_params_.items())
     sentence = (
         f"best: {best}, with a skill of {table.loc[0, 'skill']:.1%} over the best simple forecast "
         f"on average over {len(folds)} folds"
@@ -65,9 +66,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.out:
         write_table(table, options.out)
         console.wrote(options.out, "scores")
-    if options.model:
-        search.best_estimator_.save(options.model)
-        console.wrote(options.model, "model")
+    if options.best:
+        search.best_estimator_.save(options.best)
+        console.wrote(options.best, "model")
 
 
 def read_grid(texts: list[str]) -> dict[str, list[Any]]:
@@ -75,8 +76,9 @@ def read_grid(texts: list[str]) -> dict[str, list[Any]]:
     grid: dict[str, list[Any]] = {}
     for text in texts:
         name, value = read_assignment(text, "grid")
-        parts = value if isinstance(value, tuple) else str(value).split(",")
-        grid[name] = [read_value(part.strip()) if isinstance(part, str) else part for part in parts]
+        if isinstance(value, str):
+            value = tuple(read_value(part.strip()) for part in value.split(","))
+        grid[name] = list(value) if isinstance(value, tuple) else [value]
     return grid
 
 
@@ -103,7 +105,7 @@ def folds_in_time(
 
 def as_table(results: dict[str, Any]) -> pd.DataFrame:
     """Candidates, best first: parameters, mean skill, skill on each fold, seconds of a fit."""
-    table = pd.DataFrame(results["params"])
+    table = pd.DataFrame(results["params"], dtype=object)
     folds = sorted(
         (name for name in results if name.startswith("split") and name.endswith("_test_score")),
         key=lambda name: int(name[5:].split("_")[0]),

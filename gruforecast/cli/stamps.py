@@ -14,14 +14,15 @@ COUNTERS = ("year", "time", "step", "t", "period", "index", "day", "week", "mont
 ENOUGH = 200  # values that tell whether a column holds dates
 
 
-def find_time(table: pd.DataFrame, named: str | None) -> str | None:
+def find_time(table: pd.DataFrame, named: str | None, taken: set[str]) -> str | None:
     """The column with the time of each row: named, the first of dates, or a counter."""
     if named is not None:
         return known_column(table, named, "time")
-    for name, column in table.items():
+    free = [(name, column) for name, column in table.items() if name not in taken]
+    for name, column in free:
         if _looks_like_dates(column):
             return str(name)
-    for name, column in table.items():
+    for name, column in free:
         if str(name).lower() in COUNTERS and pd.api.types.is_integer_dtype(column):
             return str(name)
     return None
@@ -60,68 +61,100 @@ def _is_compact(column: pd.Series) -> bool:
     return _parse(column.astype(str), {"format": "%Y%m%d"}) is not None
 
 
-_WAYS: tuple[dict[str, Any], ...] = ({}, {"dayfirst": True}, {"utc": True})
+_WAYS: tuple[dict[str, Any], ...] = ({}, {"dayfirst": True})
 
 
 def _parse(values: pd.Series, way: dict[str, Any]) -> pd.Series | None:
-    """Dates read in one way, or None if they are none."""
+    """Dates read in one way, or None if they are none; offsets that differ are read as UTC."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", "Could not infer format")  # it would guess each by itself
         try:
             read = pd.to_datetime(values, **way)
-        except (ValueError, TypeError, OverflowError, UserWarning):
-            return None
-    return read if pd.api.types.is_datetime64_any_dtype(read) else None
+        except (ValueError, TypeError, OverflowError, UserWarning) as error:
+            if "utc" in way or "utc=True" not in str(error):
+                return None
+            return _parse(values, {**way, "utc": True})
+    if pd.api.types.is_datetime64_any_dtype(read):
+        return read
+    return None if "utc" in way else _parse(values, {**way, "utc": True})
 
 
 def read_times(
     column: pd.Series, name: str, form: str | None, zone: str | None, groups: pd.Series | None
 ) -> pd.Series:
     """A column of stamps; ``groups`` are the series of the rows, if there are several."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return _in_zone(column, name, zone)
-    if form is not None:
-        try:
-            return _in_zone(pd.to_datetime(column.astype(str), format=form), name, zone)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"--date-format: expected the format of column {name!r}, got {form!r}, which does "
-                f"not fit: {error}"
-            ) from None
     if column.isna().any():
         row = int(np.argmax(column.isna())) + 1
         raise ValueError(
             f"column {name!r}: expected a time in every row, got none in row {row}; correct the "
             f"file."
         )
-    if pd.api.types.is_integer_dtype(column):
-        if not _is_compact(column):
-            return column
-        return _in_zone(pd.to_datetime(column.astype(str), format="%Y%m%d"), name, zone)
-    text = column.astype(str).str.strip()
-    readings = [read for way in _WAYS[:2] if (read := _parse(text, way)) is not None]
-    if not readings:
-        with_offset = _parse(text, {"utc": True})  # 2024-03-31T01:00+01:00 and +02:00
-        if with_offset is None:
+    read = _read(column, name, form, groups)
+    is_date = pd.api.types.is_datetime64_any_dtype(read)
+    if zone is None or not is_date:
+        if is_date and read.dt.tz is not None and not pd.api.types.is_datetime64_any_dtype(column):
+            _tell_of_offsets(column, name)
+        return read
+    try:
+        if read.dt.tz is not None:
+            return read.dt.tz_convert(zone)
+        return _localized(read, zone, groups)
+    except Exception as error:  # of pandas, dateutil, zoneinfo, depending on their versions
+        raise ValueError(
+            f"--tz: expected the time zone of column {name!r}, got {zone!r}, which does not fit: "
+            f"{error}"
+        ) from None
+
+
+def _read(column: pd.Series, name: str, form: str | None, groups: pd.Series | None) -> pd.Series:
+    """Dates as they are written, or whole numbers."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    if form is not None:
+        try:
+            return pd.to_datetime(column.astype(str), format=form)
+        except (ValueError, TypeError) as error:
             raise ValueError(
-                f"column {name!r}: expected dates or whole numbers, got {text.iloc[0]!r} and "
-                f"others of which some are none; name another column with --time, or say how to "
-                f"read it with --date-format."
-            )
-        readings = [with_offset]
-        if zone is None:
-            warnings.warn(
-                f"times of column {name!r} have different offsets and were read as UTC; name their "
-                f"zone with --tz.",
-                stacklevel=2,
-            )
-    return _in_zone(_most_orderly(readings, name, groups), name, zone)
+                f"--date-format: expected the format of column {name!r}, got {form!r}, which does "
+                f"not fit: {error}"
+            ) from None
+    if pd.api.types.is_integer_dtype(column):
+        is_date = _is_compact(column)
+        return pd.to_datetime(column.astype(str), format="%Y%m%d") if is_date else column
+    text = column.astype(str).str.strip()
+    readings = [read for way in _WAYS if (read := _parse(text, way)) is not None]
+    if not readings:
+        raise ValueError(
+            f"column {name!r}: expected dates or whole numbers, got {text.iloc[0]!r} and others of "
+            f"which some are none; name another column with --time, or say how to read it with "
+            f"--date-format."
+        )
+    return _most_orderly(readings, name, groups)
+
+
+def _tell_of_offsets(column: pd.Series, name: str) -> None:
+    """Offsets that differ are hours of summer and winter, of which UTC knows nothing."""
+    ends = column.astype(str).str.strip().str.extract(r"([+-]\d\d:?\d\d)$")[0]
+    if ends.nunique() > 1:
+        warnings.warn(
+            f"times of column {name!r} have different offsets and were read as UTC; name their "
+            f"zone with --tz.",
+            stacklevel=2,
+        )
+
+
+def _localized(times: pd.Series, zone: str, groups: pd.Series | None) -> pd.Series:
+    """Times of the wall in their zone: the order of rows tells hours apart that come twice."""
+    parts = [times] if groups is None else [own for _, own in times.groupby(groups, sort=False)]
+    rising = [own if own.iloc[0] <= own.iloc[-1] else own[::-1] for own in parts]
+    read = [own.dt.tz_localize(zone, ambiguous="infer") for own in rising]
+    return pd.concat(read).reindex(times.index)
 
 
 def _most_orderly(readings: list[pd.Series], name: str, groups: pd.Series | None) -> pd.Series:
     """Of dates read month first and day first, those that go on evenly."""
-    if len(readings) == 1 or (readings[0] == readings[1]).all():
+    if len(readings) == 1 or readings[0].dt.tz is not None or (readings[0] == readings[1]).all():
         return readings[0]
     unevenness = [_unevenness(read, groups) for read in readings]
     if unevenness[0] == unevenness[1]:
@@ -140,17 +173,3 @@ def _unevenness(times: pd.Series, groups: pd.Series | None) -> float:
     steps = (times.diff() if groups is None else times.groupby(groups).diff()).abs()
     usual = steps.median()
     return float(steps.max() / usual) if usual > pd.Timedelta(0) else np.inf
-
-
-def _in_zone(times: pd.Series, name: str, zone: str | None) -> pd.Series:
-    if zone is None:
-        return times
-    try:
-        if times.dt.tz is not None:
-            return times.dt.tz_convert(zone)
-        return times.dt.tz_localize(zone, ambiguous="infer")
-    except Exception as error:  # of pandas, dateutil, zoneinfo, depending on their versions
-        raise ValueError(
-            f"--tz: expected the time zone of column {name!r}, got {zone!r}, which does not fit: "
-            f"{error}"
-        ) from None

@@ -65,8 +65,9 @@ def _sizes(folder: Path) -> list[int]:
 
 
 def shorten(path: Path | str) -> str:
-    """A path as it may be shown to others: the home folder as ~."""
+    """Text as it may be shown to others: the home folder as ~."""
     try:
-        return str(Path("~") / Path(path).relative_to(Path.home()))
-    except (ValueError, RuntimeError):  # elsewhere, or nobody is at home
+        home = str(Path.home())
+    except RuntimeError:  # nobody is at home
         return str(path)
+    return str(path).replace(home, "~") if len(home) > 1 else str(path)

@@ -28,7 +28,7 @@ VARIABLES = ("VECLIB_MAXIMUM_THREADS", "LOKY_MAX_CPU_COUNT", "XDG_CACHE_HOME", "
 def system_info() -> dict[str, Any]:
     """Versions, machine, threads, BLAS, the cache and settings, as plain values.
 
-    Nothing in it is private: the home folder is shown as ``~``.
+    The home folder is shown as ``~``, wherever it occurs.
 
     Returns
     -------

@@ -90,7 +90,7 @@ network_ : Network
     best_loss_, best_iter_ : float, int
         The best loss (of validation if there is one) and its epoch.
     stopping_reason_ : str
-        "max_epochs", "early_stopping", "callback" or "not_finite".
+        "max_epochs", "early_stopping", "callback", "not_finite" or "interrupted".
     n_features_in_, feature_names_in_ : int, array
         Columns of X; features of a window (n, steps, F)."""
 

@@ -9,12 +9,11 @@ import pandas as pd
 
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.dates.cadence import Cadence
+from gruforecast.forecasting.frames import check_backtest
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import make_contest, naive_error
 from gruforecast.forecasting.tails import Origin
-from gruforecast.foundations.checks import check_type
-
-COLUMNS = ["series", "cutoff", "step", "actual", "mean"]
+from gruforecast.foundations.checks import check_integer
 
 
 def skill(
@@ -36,9 +35,9 @@ def skill(
     Returns
     -------
     DataFrame
-        Mean absolute error, the same in units of the error of the repeated season before the first
-        cutoff (mase), and skill, 1 - error / error of each simple forecast: last value, drift and
-        mean of the rows before the first cutoff, season repeated.
+        Mean absolute error, the same in units of the error of the repeated season (mase), and
+        skill, 1 - error / error of each simple forecast: last value, drift, mean, season repeated.
+        Rows up to the first cutoff tell units, drift and mean.
 
     Examples
     --------
@@ -49,14 +48,9 @@ def skill(
     >>> metrics.skill(result, temperature).index.tolist()
     ['forecast', 'last value', 'drift', 'mean', 'seasonal repeat']
     """
-    check_type("result", result, pd.DataFrame, "pass what backtest returned")
-    missing = [name for name in COLUMNS if name not in result.columns]
-    if missing or not len(result):
-        got = f"none named {missing[0]!r}" if missing else "no rows"
-        raise ValueError(
-            f"result: expected a backtest with the columns {', '.join(COLUMNS)}, got {got}; pass "
-            f"what backtest returned."
-        )
+    check_backtest("result", result)
+    if season is not None:
+        season = check_integer("season", season, low=1)
     panel = Panel.read(series)
     cadence = Cadence.of(max(panel.stamps, key=len), freq)
     horizon = int(result["step"].max())

@@ -134,9 +134,10 @@ class TreeReader(_Walk):
         plain = plain_dtype(wanted)
         n = _count(shape) * wanted.itemsize // plain.itemsize
         part = self.parts.get(plain.name, np.zeros(0, plain))
-        if type(at) is not int or not 0 <= at <= len(part) - n:
-            refuse(f"{n} numbers of {plain.name} from {at!r} on", f"{len(part)} in all")
-        self.n_read[plain.name] = self.n_read.get(plain.name, 0) + n
+        n_read = self.n_read.get(plain.name, 0)
+        if type(at) is not int or at != n_read or n_read + n > len(part):  # no number twice
+            refuse(f"{n} numbers of {plain.name} from {n_read} on", f"{at!r} of {len(part)}")
+        self.n_read[plain.name] = n_read + n
         return part[at : at + n].copy().view(wanted).reshape(shape)
 
     def _objects(self, shape: Any, items: Any) -> np.ndarray:

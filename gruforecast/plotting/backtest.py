@@ -10,11 +10,11 @@ import pandas as pd
 from gruforecast.forecasting.metrics import coverage
 from gruforecast.foundations.checks import check_integer
 from gruforecast.plotting.reading import (
-    check_backtest,
     choose_series,
     levels_of,
     load_style,
     number_series,
+    read_backtest,
 )
 
 MOST_PANELS = 4
@@ -96,7 +96,7 @@ class BacktestDisplay:
         -------
         BacktestDisplay
         """
-        frame = check_backtest(frame)
+        frame = read_backtest(frame)
         codes, names = number_series(frame)
         wanted = choose_series(names, series, MOST_PANELS)
         rows = [np.flatnonzero(codes == names.index(name)) for name in wanted]

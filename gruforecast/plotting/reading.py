@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.data.segments import is_time
+from gruforecast.forecasting.frames import by_series, check_backtest
 from gruforecast.forecasting.panel import Panel
 from gruforecast.foundations.checks import check_type
-
-COLUMNS = ("series", "cutoff", "step", "time", "actual", "mean")
 
 
 def load_style(display: str) -> Any:
@@ -70,16 +69,7 @@ def split_forecast(frame: Any) -> dict[Any, pd.DataFrame]:
     check_type("forecast", frame, pd.DataFrame, "pass what forecast returned")
     if not len(frame):
         raise ValueError("forecast: expected at least one step, got none; forecast some.")
-    if frame.columns.nlevels > 1:
-        names = list(dict.fromkeys(frame.columns.droplevel(-1)))
-        parts = {name: frame[name] for name in names}
-    elif isinstance(frame.index, pd.MultiIndex):
-        names = list(dict.fromkeys(frame.index.get_level_values(0)))
-        parts = {name: frame.xs(name, level=0) for name in names}
-    elif "mean" in frame.columns:
-        parts = {None: frame}
-    else:
-        parts = {name: frame[[name]].set_axis(["mean"], axis=1) for name in frame.columns}
+    parts = by_series(frame)
     for part in parts.values():
         if "mean" not in part.columns or not all(map(_is_number, part.dtypes)):
             raise ValueError(
@@ -94,19 +84,10 @@ def _is_number(dtype: Any) -> bool:
     return bool(pd.api.types.is_numeric_dtype(dtype))
 
 
-def check_backtest(frame: Any) -> pd.DataFrame:
-    """A table that ``backtest`` returned, or some rows of one."""
-    check_type("frame", frame, pd.DataFrame, "pass what backtest returned")
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"frame: expected the columns of a backtest, got none named {missing[0]!r}; pass what "
-            f"backtest returned."
-        )
-    if not len(frame):
-        raise ValueError("frame: expected at least one row, got none; keep some of the backtest.")
+def read_backtest(frame: Any) -> pd.DataFrame:
+    """A table that ``backtest`` returned, or some rows of one, with stamps to draw."""
+    frame = check_backtest("frame", frame).copy()
     levels_of(frame)
-    frame = frame.copy()
     for name in ("time", "cutoff"):
         stamps = plain(pd.Index(frame[name]))
         if not (is_time(stamps) or pd.api.types.is_numeric_dtype(stamps.dtype)):

@@ -13,11 +13,11 @@ from gruforecast.data.segments import is_time
 from gruforecast.forecasting.dates.calendar import CALENDAR
 from gruforecast.foundations.checks import check_choice
 from gruforecast.plotting.reading import (
-    check_backtest,
     choose_series,
     load_style,
     number_series,
     plain,
+    read_backtest,
 )
 
 PARTS = {  # of a stamp, with the time between stamps from which on a coarser one fits
@@ -97,7 +97,7 @@ class ResidualDisplay:
         -------
         ResidualDisplay
         """
-        frame = check_backtest(frame)
+        frame = read_backtest(frame)
         codes, names = number_series(frame)
         wanted = choose_series(names, series, len(names))
         chosen = np.isin(codes, [names.index(name) for name in wanted])
@@ -193,9 +193,9 @@ class ResidualDisplay:
             known |= set(PARTS)
         if by is not None:
             wanted = [by] if isinstance(by, str) else list(by)
-            for one in wanted:
-                check_choice("by", one, known)
-            return wanted
+            if not wanted:
+                raise ValueError(f"by: expected some of {sorted(known)}, got none; name one.")
+            return [check_choice("by", one, known) for one in wanted]
         wanted = ["step"] if "step" in known and self.table["step"].nunique() > 1 else []
         if set(PARTS) <= known:
             wanted += _fitting_part(pd.DatetimeIndex(self.table["time"]))

@@ -23,7 +23,7 @@ class TrainingDisplay:
         Loss of each epoch.
     validation : sequence of float, optional
     best_iter : int, optional
-        The epoch whose weights were kept, from 1.
+        The epoch with the lowest loss, from 1; with validation its weights were kept.
     loss : str, optional
         Its name.
 
@@ -121,7 +121,7 @@ class TrainingDisplay:
         return self
 
     def _mark(self, style: Any, ax: Any, loss: float) -> Any:
-        """The epoch whose weights were kept."""
+        """The epoch with the lowest loss."""
         ax.axvline(self.best_iter, color=style.ink(), alpha=0.35, linewidth=0.8, linestyle=":")
         (mark,) = ax.plot(
             [self.best_iter], [loss], color=style.ink(), marker="o", markersize=6.5,
