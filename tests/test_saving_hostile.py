@@ -149,3 +149,14 @@ def test_a_file_is_never_run_nor_imported(path, monkeypatch):
     change(path, edit(*NETWORK, "is", to="antigravity"))
     complaint(path)
     assert set(sys.modules) <= known
+
+
+def test_no_number_is_read_twice(path):
+    """Else a small file could ask for any amount of memory."""
+
+    def double(tree):
+        flat = at(tree, (*NETWORK, "flat"))
+        tree["model"]["parameters"]["calendar"] = [dict(flat), dict(flat)]
+
+    change(path, double)
+    assert "numbers of float32 from" in complaint(path)
