@@ -145,6 +145,12 @@ class TestFailures:
         assert run("backtest", sales) == 1
         assert capsys.readouterr().err.startswith("gruforecast: error: import of")
 
+    def test_options_may_be_given_again(self, sales, capsys):
+        assert run("forecast", sales, *QUICK, "--set", "cell=sell") == 1
+        assert "cell: expected" in capsys.readouterr().err
+        assert run("forecast", sales, "--set", "cell=sell", *QUICK) == 1
+        assert "cell: expected" in capsys.readouterr().err
+
     def test_a_parameter_given_twice(self, sales, capsys):
         assert run("forecast", sales, "--horizon", 3, "--set", "horizon=4") == 1
         assert "--set: expected horizon once, got it again" in capsys.readouterr().err

@@ -72,6 +72,28 @@ class TestColumnsAreFound:
         assert series.index.names == ["shop", "day"]
         assert len(series.loc["south"]) == 40
 
+    def test_numbers_that_tell_series_apart(self, read):
+        shops = long_table().assign(shop=np.repeat([3, 5], 40))
+        assert read(shops, "--target", "sold").series.index.names == ["shop", "day"]
+
+    def test_rows_that_come_twice_make_no_series(self, read):
+        twice = pd.concat([table(), table().assign(sold=1.0)]).assign(n=np.arange(80))
+        assert read(twice, "--target", "sold").series.index.nlevels == 1
+
+    @pytest.mark.parametrize("text", ["1,234", "12 %", "12 EUR"])
+    def test_numbers_that_are_not_read_are_shown(self, read, text):
+        with pytest.raises(ValueError, match=f"column 'sold' has '{text}': write plain numbers"):
+            read(table(sold=text))
+
+    def test_a_dash_is_a_missing_value(self, read):
+        dashes = table(sold=["-", *VALUES[1:].astype(str)])
+        assert read(dashes).series.isna().sum() == 1
+
+    def test_of_many_columns_some_are_named(self, read):
+        many = table(**{f"x{i}": VALUES for i in range(50)})
+        with pytest.raises(ValueError, match=r"has 51 of numbers \(sold, .*, x6, \.\.\.\)"):
+            read(many)
+
     def test_an_id_of_numbers_is_named(self, read):
         shops = long_table().assign(shop=np.repeat([3, 5], 40))
         assert read(shops, "--id", "shop", "--target", "sold").series.index.levels[0].tolist() == [
@@ -121,6 +143,30 @@ class TestDates:
     def test_days_as_people_write_them(self, read, form):
         series = read(table(day=DAYS.strftime(form))).series
         np.testing.assert_array_equal(series.index, DAYS)
+
+    @pytest.mark.parametrize("n", [2, 12])
+    def test_years_first_are_followed_by_months(self, read, n):
+        series = read(table().head(n)).series
+        np.testing.assert_array_equal(series.index, DAYS[:n])
+
+    @pytest.mark.parametrize("form", ["%b %Y", "%B %Y", "%b-%y", "%m/%Y"])
+    def test_months_as_people_write_them(self, read, form):
+        months = pd.date_range("2000-01-01", periods=40, freq="MS")
+        np.testing.assert_array_equal(read(table(day=months.strftime(form))).series.index, months)
+
+    def test_quarters_and_weeks(self, read):
+        quarters = pd.period_range("2000Q1", periods=40, freq="Q")
+        series = read(table(day=quarters.astype(str))).series
+        np.testing.assert_array_equal(series.index, quarters.to_timestamp())
+        weeks = pd.date_range("2021-11-01", periods=40, freq="7D")  # over a year's end
+        series = read(table(day=weeks.strftime("%G-W%V"))).series
+        np.testing.assert_array_equal(series.index, weeks)
+
+    @pytest.mark.parametrize("factor", [1, 1000])
+    def test_seconds_since_1970(self, read, factor):
+        seconds = (DAYS - pd.Timestamp(0)) // pd.Timedelta(seconds=1) * factor
+        written = table(day=seconds).rename(columns={"day": "timestamp"})
+        np.testing.assert_array_equal(read(written).series.index, DAYS)
 
     @pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y"])
     def test_first_days_of_months_are_read_as_what_goes_on_evenly(self, read, form):

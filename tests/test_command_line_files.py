@@ -57,6 +57,7 @@ def test_parquet_with_and_without_an_index(read):
         ("a,b\n", "expected rows, got none"),
         ("a,b\n1,2\n1,2,3\n", "expected rows of 2 columns separated by ','"),
         ("a;b\n1;2\n1;2;3\n", "expected rows of 2 columns separated by ';'"),
+        ("Sales of 2024\n\na,b\n1,2\n", "expected the names of columns in the first line"),
     ],
 )
 def test_files_without_a_table(read, text, match):

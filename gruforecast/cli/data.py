@@ -14,21 +14,33 @@ from gruforecast.cli.stamps import find_time, known_column, read_times
 from gruforecast.forecasting.frames import by_series
 from gruforecast.forecasting.long import from_long
 
+ROWS_PER_SERIES = 3  # on average at least, of what tells series apart
+MOST_NAMES = 8  # in a message
+
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
     """The options that say which column is what."""
     group = parser.add_argument_group("columns (found where one can be meant only)")
     group.add_argument(
-        "--target", nargs="+", metavar="COLUMN", help="what to forecast; several are a series each"
+        "--target",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="what to forecast; several are a series each",
     )
     group.add_argument("--time", metavar="COLUMN", help="the date or the number of each row")
     group.add_argument("--id", metavar="COLUMN", help="which series a row belongs to")
     group.add_argument(
-        "--covariates", nargs="+", default=[], metavar="COLUMN",
+        "--covariates", nargs="+", action="extend", default=[], metavar="COLUMN",
         help="known in the future, too: rows without a target at the end of the table hold them",
     )  # fmt: skip
     group.add_argument(
-        "--past-covariates", nargs="+", default=[], metavar="COLUMN", help="known of the past only"
+        "--past-covariates",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="known of the past only",
     )
     group.add_argument("--tz", metavar="ZONE", help="time zone of the dates, as Europe/London")
     group.add_argument(
@@ -104,17 +116,19 @@ class Data:
 def find_id(
     table: pd.DataFrame, time: str | None, taken: set[str], named: str | None
 ) -> str | None:
-    """The column that tells series apart: named, or the one of text that must, as times recur."""
+    """The column that tells series apart: named, or the only one that does where times recur."""
     if named is not None:
         return known_column(table, named, "id")
     if time is None or not table[time].duplicated().any():
         return None
-    text = [
+    others = [name for name in table.columns if name not in taken | {time}]
+    telling = [
         name
-        for name in table.columns
-        if name not in taken | {time} and not pd.api.types.is_numeric_dtype(table[name])
+        for name in others
+        if not pd.api.types.is_float_dtype(table[name])
+        and ROWS_PER_SERIES * table[name].nunique() <= len(table)
+        and not table.duplicated([name, time]).any()
     ]
-    telling = [name for name in text if not table.duplicated([name, time]).any()]
     return telling[0] if len(telling) == 1 else None
 
 
@@ -130,13 +144,24 @@ def _only_target(table: pd.DataFrame, taken: set[str], path: str) -> str:
         return str(numbers[0])
     if not numbers:
         raise ValueError(
-            f"--target: expected a column of numbers to forecast, got none in {path} (columns "
-            f"{', '.join(table.columns)}); name one."
+            f"--target: expected a column of numbers to forecast, got none in {path}"
+            f"{_text_in_numbers(table, taken)}; name one."
         )
+    some = ", ".join(numbers[:MOST_NAMES]) + (", ..." if len(numbers) > MOST_NAMES else "")
     raise ValueError(
         f"--target: expected the column to forecast, as {path} has {len(numbers)} of numbers "
-        f"({', '.join(numbers)}); name one, or several to forecast each."
+        f"({some}); name one, or several to forecast each."
     )
+
+
+def _text_in_numbers(table: pd.DataFrame, taken: set[str]) -> str:
+    """Where numbers are written in a way that is not read."""
+    for name in (name for name in table.columns if name not in taken):
+        text = table[name].dropna().astype(str)
+        odd = text[pd.to_numeric(text, errors="coerce").isna() & text.str.contains(r"\d")]
+        if len(odd):
+            return f" (column {name!r} has {odd.iloc[0]!r}: write plain numbers)"
+    return f" (columns {', '.join(table.columns[:MOST_NAMES])})"
 
 
 def _ordered(

@@ -10,6 +10,7 @@ import pandas as pd
 
 SEPARATORS = (",", ";", "\t", "|")
 TABLES = (".csv", ".csv.gz", ".parquet", ".pq")
+MISSING = ("-", "--", "?", ".")  # beside what pandas knows
 ENCODING = "utf-8-sig"  # with or without the mark that Excel writes first
 
 
@@ -41,14 +42,19 @@ def _read_csv(path: str) -> pd.DataFrame:
         raise ValueError(f"{path}: expected a table, got an empty file; pass another.") from None
     except (UnicodeDecodeError, pd.errors.ParserError, EOFError) as error:
         raise ValueError(
-            f"{path}: expected a table of text in UTF-8, got something else ({error}); convert it "
-            f"to CSV or Parquet."
+            f"{path}: expected a table of text in UTF-8, got something else ({error}); save it as "
+            f"CSV in UTF-8, or as Parquet."
         ) from None
     separator = max(SEPARATORS, key=first.count)
     try:
         decimal = "," if separator == ";" and _has_decimal_commas(path) else "."
         return _parsed(path, separator, decimal)
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, EOFError) as error:
+        if separator not in first:
+            raise ValueError(
+                f"{path}: expected the names of columns in the first line, got {first!r} and rows "
+                f"that are longer; delete what is above the names."
+            ) from None
         raise ValueError(
             f"{path}: expected rows of {first.count(separator) + 1} columns separated by "
             f"{separator!r}, as the first line has, got others: {error}; correct the file."
@@ -60,7 +66,7 @@ def _parsed(path: str, separator: str, decimal: str, n_rows: int | None = None) 
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(
             path, sep=separator, decimal=decimal, skipinitialspace=True, index_col=False,
-            nrows=n_rows, encoding=ENCODING, low_memory=False,
+            nrows=n_rows, encoding=ENCODING, low_memory=False, na_values=MISSING,
         )  # fmt: skip
 
 

@@ -28,13 +28,13 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--season", type=int, metavar="N", help="rows until a season repeats")
     group.add_argument("--freq", metavar="FREQ", help="frequency of the dates, as pandas names it")
     group.add_argument(
-        "--calendar", nargs="+", metavar="PART",
+        "--calendar", nargs="+", action="extend", metavar="PART",
         help="inputs made from the dates, as hour, dayofweek, dayofyear",
     )  # fmt: skip
     group.add_argument("--seed", type=int, metavar="N", help="of all that is random (0)")
     group.add_argument("--jobs", type=int, metavar="N", help="threads (default: all)")
     group.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="parameters",
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="parameters",
         help="any other parameter of GRUForecaster, as lookback=48 cell=lstm",
     )  # fmt: skip
 

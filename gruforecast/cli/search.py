@@ -28,7 +28,7 @@ USUAL_GRID = ["cell=gru,lstm", "hidden_size=16,64"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", help="a CSV or Parquet file")
     parser.add_argument(
-        "--grid", nargs="+", default=USUAL_GRID, metavar="NAME=VALUE,...",
+        "--grid", nargs="+", action="extend", metavar="NAME=VALUE,...",
         help=f"parameters and their values ({' '.join(USUAL_GRID)})",
     )  # fmt: skip
     parser.add_argument("--folds", type=int, default=3, metavar="N", help="folds in time (3)")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> None:
     check_output(options.out)
     check_folder(options.best)
-    grid = read_grid(options.grid)
+    grid = read_grid(options.grid or USUAL_GRID)
     data = Data.read(options.data, options, console)
     model = make_model(options)
     folds = folds_in_time(data.series, options.folds)

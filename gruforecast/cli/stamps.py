@@ -11,6 +11,8 @@ import pandas as pd
 from gruforecast.foundations.checks import closest
 
 COUNTERS = ("year", "time", "step", "t", "period", "index", "day", "week", "month")
+CLOCKS = ("timestamp", "time", "ts", "epoch", "unix", "unixtime", "unix_time")
+FORMS = ("%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b", "%m/%Y", "%m.%Y")
 ENOUGH = 200  # values that tell whether a column holds dates
 
 
@@ -46,25 +48,47 @@ def _looks_like_dates(column: pd.Series) -> bool:
     if pd.api.types.is_datetime64_any_dtype(column):
         return True
     if pd.api.types.is_integer_dtype(column):
-        return bool(_is_compact(column))
+        return _is_compact(column) or _unit_since_1970(column) is not None
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return False
-    some = column.dropna().astype(str).head(ENOUGH)
+    some = column.dropna().astype(str).str.strip().head(ENOUGH)
     has_digits = some.str.contains(r"\d").all() and len(some) > 0
-    return bool(has_digits) and any(_parse(some, way) is not None for way in _WAYS)
+    return bool(has_digits) and len(_readings(some)) > 0
 
 
 def _is_compact(column: pd.Series) -> bool:
     """Dates as 20240131: eight digits that are days of a calendar."""
     if not column.between(18000101, 22001231).all():
         return False
-    return _parse(column.astype(str), {"format": "%Y%m%d"}) is not None
+    return _parse(column.astype(str), format="%Y%m%d") is not None
 
 
-_WAYS: tuple[dict[str, Any], ...] = ({}, {"dayfirst": True})
+def _unit_since_1970(column: pd.Series) -> str | None:
+    """The unit of a column that by its name and size counts seconds, or parts of them."""
+    if str(column.name).lower() not in CLOCKS:
+        return None
+    for unit, factor in (("s", 1), ("ms", 1000), ("us", 10**6), ("ns", 10**9)):
+        if column.between(10**8 * factor, 5 * 10**9 * factor).all():
+            return unit
+    return None
 
 
-def _parse(values: pd.Series, way: dict[str, Any]) -> pd.Series | None:
+def _readings(text: pd.Series) -> list[pd.Series]:
+    """Dates as text may be read: month first and day first where both are possible."""
+    if text.str.fullmatch(r"\d{4}[- ]?Q[1-4]").all():
+        return [pd.Series(pd.PeriodIndex(text, freq="Q").to_timestamp(), text.index)]
+    if text.str.fullmatch(r"\d{4}-?W\d{2}").all():
+        mondays = text.str.replace(r"-?W", "-W", regex=True) + "-1"
+        found = _parse(mondays, format="%G-W%V-%u")
+        return [] if found is None else [found]
+    ways: list[dict[str, Any]] = [{}]
+    if not text.str.match(r"\d{4}").any():  # years first are followed by months
+        ways.append({"dayfirst": True})
+    found = [read for way in ways if (read := _parse(text, **way)) is not None]
+    return found or [read for form in FORMS if (read := _parse(text, format=form)) is not None]
+
+
+def _parse(values: pd.Series, **way: Any) -> pd.Series | None:
     """Dates read in one way, or None if they are none; offsets that differ are read as UTC."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,10 +98,10 @@ def _parse(values: pd.Series, way: dict[str, Any]) -> pd.Series | None:
         except (ValueError, TypeError, OverflowError, UserWarning) as error:
             if "utc" in way or "utc=True" not in str(error):
                 return None
-            return _parse(values, {**way, "utc": True})
+            return _parse(values, **way, utc=True)
     if pd.api.types.is_datetime64_any_dtype(read):
         return read
-    return None if "utc" in way else _parse(values, {**way, "utc": True})
+    return None if "utc" in way else _parse(values, **way, utc=True)
 
 
 def read_times(
@@ -120,10 +144,12 @@ def _read(column: pd.Series, name: str, form: str | None, groups: pd.Series | No
                 f"not fit: {error}"
             ) from None
     if pd.api.types.is_integer_dtype(column):
-        is_date = _is_compact(column)
-        return pd.to_datetime(column.astype(str), format="%Y%m%d") if is_date else column
+        if _is_compact(column):
+            return pd.to_datetime(column.astype(str), format="%Y%m%d")
+        unit = _unit_since_1970(column)
+        return column if unit is None else pd.to_datetime(column, unit=unit)
     text = column.astype(str).str.strip()
-    readings = [read for way in _WAYS if (read := _parse(text, way)) is not None]
+    readings = _readings(text)
     if not readings:
         raise ValueError(
             f"column {name!r}: expected dates or whole numbers, got {text.iloc[0]!r} and others of "
