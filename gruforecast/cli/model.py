@@ -122,8 +122,10 @@ class FitProgress:
 @contextmanager
 def watched(model: GRUForecaster, tracker: Tracker, per_fit: int = 0) -> Iterator[None]:
     """Whatever this model, or a clone of it, fits is told to a tracker."""
-    if not hasattr(model, "set_callbacks"):  # before scikit-learn 1.9
+    if not hasattr(model, "set_callbacks"):  # before scikit-learn 1.9: only the end is known
         yield
+        if per_fit:
+            tracker.at(tracker.total)
         return
     model.set_callbacks(FitProgress(tracker, per_fit))
     try:
