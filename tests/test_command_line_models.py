@@ -197,7 +197,9 @@ class TestKeptModels:
         monkeypatch.setattr(module.FitProgress, "on_fit_task_end", interrupt)
         path = tmp_path / "part.gru"
         assert main(["fit", str(weather), *TARGET, "--out", str(path), *QUICK]) == 130
-        assert "model after 1 epochs" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert "model after 1 epochs, without bounds" in err
+        assert "100 %" not in err
         assert main(["forecast", "--model", str(path)]) == 0
 
 

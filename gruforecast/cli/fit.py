@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     except KeyboardInterrupt:  # what was learnt so far is not lost
         if getattr(model, "n_iter_", 0):
             model.save(options.out)
-            console.wrote(options.out, f"model after {model.n_iter_} epochs")
+            console.wrote(options.out, f"model after {model.n_iter_} epochs, without bounds")
         raise
     model.save(options.out)
     console.wrote(options.out, "model")

@@ -106,7 +106,8 @@ class FitProgress:
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """An epoch, or the fit, has ended."""
-        if context.task_name != "epoch":
+        if context.task_name != "epoch":  # the fit, perhaps before its last epoch
+            self.tracker.at(self.start + self.per_fit, f"{estimator.n_iter_} epochs")
             return
         detail = f"epoch {estimator.n_iter_}, loss {estimator.loss_curve_[-1]:.3g}"
         if estimator.validation_loss_curve_:
@@ -114,9 +115,7 @@ class FitProgress:
         self.tracker.at(self.start + min(estimator.n_iter_, self.per_fit), detail)
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """A fit has ended, perhaps early."""
-        done = f"{estimator.n_iter_} epochs" if hasattr(estimator, "n_iter_") else ""
-        self.tracker.at(self.start + self.per_fit, done)
+        """A fit has ended, or was interrupted."""
 
 
 @contextmanager
