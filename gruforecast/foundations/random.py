@@ -13,7 +13,7 @@ import numpy as np
 from gruforecast.foundations.jit import kernel
 
 # SplitMix64 (Steele, Lea, Flood 2014): an increment and two multipliers.
-_STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+STEP, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _BITS = (1 << 64) - 1
 _U = np.uint64
 
@@ -22,9 +22,9 @@ def derive_key(*numbers: int) -> np.uint64:
     """Mix whole numbers (seed, step, layer, ...) into one key; their order counts."""
     key = 0
     for number in numbers:
-        key = (key ^ number) + _STEP & _BITS
-        key = (key ^ key >> 30) * _FIRST & _BITS
-        key = (key ^ key >> 27) * _SECOND & _BITS
+        key = (key ^ number) + STEP & _BITS
+        key = (key ^ key >> 30) * FIRST & _BITS
+        key = (key ^ key >> 27) * SECOND & _BITS
         key ^= key >> 31
     return np.uint64(key)
 
@@ -32,9 +32,9 @@ def derive_key(*numbers: int) -> np.uint64:
 @kernel
 def uniform(key, index):
     """A float64 in [0, 1) for a uint64 key and a whole number."""
-    bits = key + _U(index) * _U(_STEP) + _U(_STEP)
-    bits = (bits ^ (bits >> _U(30))) * _U(_FIRST)
-    bits = (bits ^ (bits >> _U(27))) * _U(_SECOND)
+    bits = key + _U(index) * _U(STEP) + _U(STEP)
+    bits = (bits ^ (bits >> _U(30))) * _U(FIRST)
+    bits = (bits ^ (bits >> _U(27))) * _U(SECOND)
     bits = bits ^ (bits >> _U(31))
     return np.float64(bits >> _U(11)) * (1.0 / 9007199254740992.0)
 
