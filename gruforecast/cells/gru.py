@@ -39,16 +39,56 @@ from gruforecast.cells.options import (
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
-from gruforecast.foundations.mathematics import tanh
+from gruforecast.foundations.mathematics import sigmoid, tanh
 
 Z, R, N = range(3)  # the places of the gates
+
+
+# One unit of one window: the CPU's loops and the GPU's threads read these alike.
+
+
+@part
+def blend(z, n, h):
+    """h = n + z (h' - n)."""
+    return n + z * (h - n)
+
+
+@part
+def blend_backward(d_h, z, n, h, one):
+    """d_h -> gradients of the inputs of z and n, and what reaches h' directly."""
+    d_z = d_h * (h - n)
+    d_n = d_h * (one - z)
+    return d_z * z * (one - z), d_n * (one - n * n), d_h * z
+
+
+@part
+def reset_backward(d_seen, r, seen, one):
+    """Gradient of r * seen -> that of the input of r, and of seen."""
+    d_r = d_seen * seen
+    return d_r * r * (one - r), d_seen * r
+
+
+@part
+def unit_after(a, u, h, c):
+    """Inputs of (z, r, n, -), their recurrent parts -> gates, u_n that is kept, h, c."""
+    z, r = sigmoid(a[0] + u[0]), sigmoid(a[1] + u[1])
+    n = tanh(a[2] + r * u[2])
+    return (z, r, n, n), u[2], blend(z, n, h), c
+
+
+@part
+def unit_after_backward(gates, u_n, h, c, d_h, d_c, one):
+    """d_h -> gradients of the inputs of gates, of their recurrent parts, of h' directly, of c'."""
+    d_az, d_an, d_before = blend_backward(d_h, gates[0], gates[2], h, one)
+    d_ar, d_un = reset_backward(d_an, gates[1], u_n, one)
+    return (d_az, d_ar, d_an, d_an), (d_az, d_ar, d_un, d_un), d_before, d_c
 
 
 @part
 def _blend(z, n, h_before, h):
     """h = n + z (h' - n)."""
     for k in range(h.size):
-        h[k] = n[k] + z[k] * (h_before[k] - n[k])
+        h[k] = blend(z[k], n[k], h_before[k])
 
 
 @part
@@ -56,11 +96,7 @@ def _blend_backward(d_h, z, n, h_before):
     """z and n <- the gradients of their inputs; d_h <- what reaches h' directly."""
     one = d_h.dtype.type(1)
     for k in range(d_h.size):
-        d_z = d_h[k] * (h_before[k] - n[k])
-        d_n = d_h[k] * (one - z[k])
-        d_h[k] *= z[k]
-        z[k] = d_z * z[k] * (one - z[k])
-        n[k] = d_n * (one - n[k] * n[k])
+        z[k], n[k], d_h[k] = blend_backward(d_h[k], z[k], n[k], h_before[k], one)
 
 
 @part
@@ -77,9 +113,7 @@ def _candidate_backward(d_an, r, u_n, d_un):
     """From the gradient of n's input: that of u_n, and r <- the gradient of its input."""
     one = d_an.dtype.type(1)
     for k in range(r.size):
-        d_r = d_an[k] * u_n[k]
-        d_un[k] = d_an[k] * r[k]
-        r[k] = d_r * r[k] * (one - r[k])
+        r[k], d_un[k] = reset_backward(d_an[k], r[k], u_n[k], one)
 
 
 @kernel
@@ -154,9 +188,7 @@ def _reset_backward(d_seen, r, state):
     """d_seen: gradient of r * state -> of the state; r <- the gradient of its input."""
     one = state.dtype.type(1)
     for k in range(r.size):
-        d_r = d_seen[k] * state[k]
-        d_seen[k] *= r[k]
-        r[k] = d_r * r[k] * (one - r[k])
+        r[k], d_seen[k] = reset_backward(d_seen[k], r[k], state[k], one)
 
 
 @kernel

@@ -37,14 +37,57 @@ from gruforecast.cells.options import (
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
-from gruforecast.foundations.mathematics import tanh
+from gruforecast.foundations.mathematics import sigmoid, tanh
+
+# One unit of one window: the CPU's loops and the GPU's threads read these alike.
+
+
+@part
+def new_cell_state(i, f, g, c):
+    """c = f c' + i g."""
+    return f * c + i * g
+
+
+@part
+def state_backward(d_h, o, tanh_c, one):
+    """d_h -> the gradient of the input of o, and what reaches c."""
+    return d_h * tanh_c * o * (one - o), d_h * o * (one - tanh_c * tanh_c)
+
+
+@part
+def cell_state_backward(d_c, i, f, g, c, one):
+    """d_c -> gradients of the inputs of i, f and g, and of c'."""
+    d_i = d_c * g
+    d_f = d_c * c
+    d_g = d_c * i
+    return d_i * i * (one - i), d_f * f * (one - f), d_g * (one - g * g), d_c * f
+
+
+@part
+def unit(a, u, h, c):
+    """Inputs of (i, f, o, g), their recurrent parts -> gates, tanh(c) that is kept, h, c."""
+    i, f = sigmoid(a[0] + u[0]), sigmoid(a[1] + u[1])
+    o, g = sigmoid(a[2] + u[2]), tanh(a[3] + u[3])
+    c_now = new_cell_state(i, f, g, c)
+    tanh_c = tanh(c_now)
+    return (i, f, o, g), tanh_c, o * tanh_c, c_now
+
+
+@part
+def unit_backward(gates, tanh_c, h, c, d_h, d_c, one):
+    """d_h, d_c -> gradients of the inputs of gates, of their recurrent parts, of h', of c'."""
+    i, f, o, g = gates
+    d_ao, through_c = state_backward(d_h, o, tanh_c, one)
+    d_ai, d_af, d_ag, d_before = cell_state_backward(d_c + through_c, i, f, g, c, one)
+    d_a = (d_ai, d_af, d_ao, d_ag)
+    return d_a, d_a, d_h - d_h, d_before
 
 
 @part
 def _new_cell_state(i, f, g, c_before, c):
     """c = f c' + i g."""
     for k in range(c.size):
-        c[k] = f[k] * c_before[k] + i[k] * g[k]
+        c[k] = new_cell_state(i[k], f[k], g[k], c_before[k])
 
 
 @part
@@ -60,8 +103,8 @@ def _state_backward(d_h, o, tanh_c, d_c):
     """d_h -> adds to d_c; o <- the gradient of its input; there is no direct path to h'."""
     one = d_h.dtype.type(1)
     for k in range(d_h.size):
-        d_c[k] += d_h[k] * o[k] * (one - tanh_c[k] * tanh_c[k])
-        o[k] = d_h[k] * tanh_c[k] * o[k] * (one - o[k])
+        o[k], through_c = state_backward(d_h[k], o[k], tanh_c[k], one)
+        d_c[k] += through_c
     clear(d_h)
 
 
@@ -70,14 +113,7 @@ def _cell_state_backward(d_c, i, f, g, c_before):
     """d_c -> that of c'; i, f and g <- the gradients of their inputs."""
     one = d_c.dtype.type(1)
     for k in range(d_c.size):
-        d_i = d_c[k] * g[k]
-        d_g = d_c[k] * i[k]
-        g[k] = d_g * (one - g[k] * g[k])
-        i[k] = d_i * i[k] * (one - i[k])
-    for k in range(d_c.size):
-        d_f = d_c[k] * c_before[k]
-        d_c[k] *= f[k]
-        f[k] = d_f * f[k] * (one - f[k])
+        i[k], f[k], g[k], d_c[k] = cell_state_backward(d_c[k], i[k], f[k], g[k], c_before[k], one)
 
 
 @kernel

@@ -31,6 +31,27 @@ from gruforecast.cells.options import (
 )
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
+from gruforecast.foundations.mathematics import tanh
+
+
+@part
+def tanh_backward(d_h, h, one):
+    """The gradient of the input of h = tanh(input)."""
+    return d_h * (one - h * h)
+
+
+@part
+def unit(a, u, h, c):
+    """Input of h, its recurrent part -> gates, nothing that is kept, h, c: see the GRU's."""
+    h_now = tanh(a[0] + u[0])
+    return (h_now, h_now, h_now, h_now), h_now, h_now, c
+
+
+@part
+def unit_backward(gates, extra, h, c, d_h, d_c, one):
+    """d_h -> gradients of the input of h, of its recurrent part, of h' directly (none), of c'."""
+    d_a = tanh_backward(d_h, gates[0], one)
+    return (d_a, d_a, d_a, d_a), (d_a, d_a, d_a, d_a), d_h - d_h, d_c
 
 
 @part
@@ -38,7 +59,7 @@ def _tanh_backward(d_h, a):
     """a <- the gradient of its input; there is no direct path to h'."""
     one = d_h.dtype.type(1)
     for k in range(a.size):
-        a[k] = d_h[k] * (one - a[k] * a[k])
+        a[k] = tanh_backward(d_h[k], a[k], one)
     clear(d_h)
 
 
