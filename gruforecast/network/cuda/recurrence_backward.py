@@ -1,0 +1,259 @@
+"""The recurrent layer on a GPU, backward: from gradients of states to those of all products.
+
+R rows (windows), T steps, H units filled up, G gates. Leaves the gradients of the inputs of gates
+where the gates were, those of recurrent products in ``u``; weights take theirs from these
+afterwards, all steps at once.
+
+    shared: [weights turned (G H, H)] [d_u (R, G H)] [product (parts, R, H)] [d_h] [d_c] [d_state]
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
+from gruforecast.foundations.cuda.mathematics import ONE
+from gruforecast.foundations.cuda.primitives import ZERO, barrier, ld, st
+from gruforecast.network.cuda.fields import GRU_BEFORE, WEIGHTS
+from gruforecast.network.cuda.normalisation import gain_gradient, normalise_backward
+from gruforecast.network.cuda.products import following, multiply_spread, spread
+from gruforecast.network.cuda.recurrence import (
+    copy_weights,
+    load_gates,
+    order,
+    read_layer,
+    store_gates,
+    sum_parts,
+)
+from gruforecast.network.cuda.rows import field
+from gruforecast.network.cuda.units import blend_backward, reset_backward, unit_backward
+
+
+class Places(NamedTuple):
+    """Where the backward pass reads and writes beside the layer's own places."""
+
+    w: Any  # (G H, H) in work: the recurrent weights turned
+    u: Any  # (T, R, G H) in work: gradients of recurrent products
+    d_states: Any  # (T, R, H) in work: gradient of every state from above, or -1
+    dropped: Any  # (T, R, H) in work: states as products read them, or those before the steps
+    d_u: Any  # in shared
+    product: Any  # in shared
+    d_h: Any  # in shared
+    d_c: Any  # in shared
+    d_state: Any  # in shared: what reaches the state through the reset gate
+
+
+@gpu_part
+def _read_places(memory, shard, layer, o):
+    plan, work = memory.plan, shard.work
+    n, width = layer.n_rows * layer.wide, layer.n_gates * layer.wide
+    d_states = ld(plan, o + 18)
+    d_u = layer.wide * width if layer.in_shared != 0 else np.int64(0)
+    product = d_u + layer.n_rows * width
+    d_h = product + layer.n_parts * n
+    return Places(
+        work + ld(plan, o + 16),
+        work + ld(plan, o + 17),
+        d_states if d_states < 0 else d_states + work,
+        work + ld(plan, o + 21),
+        d_u,
+        product,
+        d_h,
+        d_h + n,
+        d_h + 2 * n,
+    )
+
+
+@gpu_part
+def _begin(memory, shard, layer, places, o):
+    """The gradient of the last state -> d_h; nothing has come through products yet."""
+    shared, wide = memory.shared, layer.wide
+    d_last, stride = shard.work + ld(memory.plan, o + 19), ld(memory.plan, o + 20)
+    n = layer.n_rows * wide
+    i, j, step_i, step_j = spread(wide)
+    while i < layer.n_rows:
+        own, value = i * wide + j, ZERO
+        if stride > 0:
+            value = ld(memory.work, d_last + i * stride + j)
+        st(shared, places.d_h + own, value)
+        st(shared, places.d_c + own, ZERO)
+        st(shared, places.d_state + own, ZERO)
+        for p in range(layer.n_parts):
+            st(shared, places.product + p * n + own, ZERO)
+        i, j = following(i, j, step_i, step_j, wide)
+    barrier()
+
+
+@gpu_part
+def _product(memory, layer, places, column, n_cols, place):
+    """shared product (R, H) = some columns of d_u (R, .) @ their rows of the turned weights."""
+    shared, wide = memory.shared, layer.wide
+    width = layer.n_gates * wide
+    if layer.in_shared != 0:
+        multiply_spread(
+            shared, places.d_u + column, width, shared, column * wide, wide,
+            shared, places.product, wide, layer.n_rows, wide, n_cols, layer.n_parts, place,
+        )  # fmt: skip
+    else:
+        multiply_spread(
+            shared, places.d_u + column, width, memory.work, places.w + column * wide, wide,
+            shared, places.product, wide, layer.n_rows, wide, n_cols, layer.n_parts, place,
+        )  # fmt: skip
+    barrier()
+
+
+@gpu_part
+def _normalise(memory, shard, layer, places, t, first, n_gates):
+    """Backward of layer normalisation of some gates of d_u, where it is asked for."""
+    if layer.gain < 0:
+        return
+    rows, width = t * layer.n_rows, layer.n_gates * layer.wide
+    gates = (first, n_gates, layer.n_gates)
+    normed, inverse = layer.normed + rows * width, layer.inverse + rows * layer.n_gates
+    gain_gradient(
+        memory.shared, places.d_u, memory.work, normed, layer.n_rows, gates, layer.wide,
+        shard.gradient + layer.gain,
+    )  # fmt: skip
+    barrier()
+    normalise_backward(
+        memory.shared, places.d_u, memory.state, field(memory, shard.model, WEIGHTS) + layer.gain,
+        memory.work, normed, inverse, layer.n_rows, gates, layer.size, layer.wide,
+    )  # fmt: skip
+    barrier()
+    begin, n_columns = first * layer.wide, n_gates * layer.wide
+    i, j, step_i, step_j = spread(n_columns)
+    while i < layer.n_rows:
+        value = ld(memory.shared, places.d_u + i * width + begin + j)
+        st(memory.work, places.u + (rows + i) * width + begin + j, value)
+        i, j = following(i, j, step_i, step_j, n_columns)
+
+
+@gpu_part
+def _arriving(memory, layer, places, t, i, j):
+    """The gradient of a unit's state after step t."""
+    own = i * layer.wide + j
+    n = layer.n_rows * layer.wide
+    through = sum_parts(memory.shared, places.product + own, n, layer.n_parts)
+    through += ld(memory.shared, places.d_state + own)
+    if layer.mask >= 0:
+        through *= ld(memory.work, layer.mask + own)
+    d = ld(memory.shared, places.d_h + own) + through
+    if places.d_states >= 0:
+        d += ld(memory.work, places.d_states + t * n + own)
+    return d
+
+
+@gpu_part
+def _store(memory, layer, places, t, i, j, d_a, d_u):
+    """Gradients of the inputs of gates and of their recurrent parts, where they are wanted."""
+    wide, n_gates = layer.wide, layer.n_gates
+    width = n_gates * wide
+    row = t * layer.n_rows + i
+    store_gates(memory.work, layer.a + row * width + j, wide, n_gates, d_a)
+    store_gates(memory.shared, places.d_u + i * width + j, wide, n_gates, d_u)
+    if layer.gain < 0:
+        store_gates(memory.work, places.u + row * width + j, wide, n_gates, d_u)
+
+
+@gpu_part
+def _units(memory, layer, places, step):
+    """All units of a step; those of masked windows hand their gradients on."""
+    work, shared, wide, n_gates = memory.work, memory.shared, layer.wide, layer.n_gates
+    t, before, _ = order(layer, step)
+    width, n = n_gates * wide, layer.n_rows * wide
+    i, j, step_i, step_j = spread(wide)
+    while i < layer.n_rows:
+        own = i * wide + j
+        d_h = _arriving(memory, layer, places, t, i, j)
+        d_c = ld(shared, places.d_c + own)
+        d_a = d_u = (ZERO, ZERO, ZERO, ZERO)
+        if t >= np.int64(ld(work, layer.first + i)):
+            gates = load_gates(work, layer.a + (t * layer.n_rows + i) * width + j, wide, n_gates)
+            h = c = ld(work, layer.h + before * n + own)
+            extra = ZERO
+            if layer.c >= 0:
+                c = ld(work, layer.c + before * n + own)
+            if layer.extra >= 0:
+                extra = ld(work, layer.extra + t * n + own)
+            d_a, d_u, d_h, d_c = unit_backward(layer.kind, gates, extra, h, c, d_h, d_c)
+        _store(memory, layer, places, t, i, j, d_a, d_u)
+        if layer.extra >= 0:  # the bias inside the GRU's reset gate takes its gradient from here
+            st(work, layer.extra + t * n + own, d_u[2])
+        st(shared, places.d_h + own, d_h)
+        st(shared, places.d_c + own, d_c)
+        i, j = following(i, j, step_i, step_j, wide)
+    barrier()
+
+
+@gpu_part
+def _candidates(memory, layer, places, step):
+    """GRU that resets before the product: gradients of the inputs of z and of the candidate."""
+    work, shared, wide = memory.work, memory.shared, layer.wide
+    t, before, _ = order(layer, step)
+    n = layer.n_rows * wide
+    i, j, step_i, step_j = spread(wide)
+    while i < layer.n_rows:
+        own = i * wide + j
+        at = layer.a + (t * layer.n_rows + i) * 3 * wide + j
+        d_h, d_az, d_an = _arriving(memory, layer, places, t, i, j), ZERO, ZERO
+        r = ld(work, at + wide)
+        if t >= np.int64(ld(work, layer.first + i)):
+            z, new, h = ld(work, at), ld(work, at + 2 * wide), ld(work, layer.h + before * n + own)
+            d_az, d_an, d_h = blend_backward(d_h, z, new, h, ONE)
+        _store(memory, layer, places, t, i, j, (d_az, r, d_an, ZERO), (d_az, ZERO, d_an, ZERO))
+        st(shared, places.d_h + own, d_h)
+        i, j = following(i, j, step_i, step_j, wide)
+    barrier()
+
+
+@gpu_part
+def _resets(memory, layer, places, step):
+    """The same cell: from the gradient of what the candidate saw to the input of r."""
+    work, shared, wide = memory.work, memory.shared, layer.wide
+    t = order(layer, step)[0]
+    n = layer.n_rows * wide
+    i, j, step_i, step_j = spread(wide)
+    while i < layer.n_rows:
+        own = i * wide + j
+        row = t * layer.n_rows + i
+        at = layer.a + row * 3 * wide + wide + j
+        d_seen = sum_parts(shared, places.product + own, n, layer.n_parts)
+        d_ar = d_state = ZERO
+        if t >= np.int64(ld(work, layer.first + i)):
+            state = ld(work, places.dropped + t * n + own)
+            d_ar, d_state = reset_backward(d_seen, ld(work, at), state, ONE)
+        st(work, at, d_ar)
+        st(shared, places.d_u + i * 3 * wide + wide + j, d_ar)
+        if layer.gain < 0:
+            st(work, places.u + row * 3 * wide + wide + j, d_ar)
+        st(shared, places.d_state + own, d_state)
+        i, j = following(i, j, step_i, step_j, wide)
+    barrier()
+
+
+@gpu_routine
+def recur_backward(memory, shard, o):
+    """All steps of a layer in one direction, from the last to the first."""
+    layer = read_layer(memory, shard, o)
+    places = _read_places(memory, shard, layer, o)
+    wide = layer.wide
+    width = layer.n_gates * wide
+    if layer.in_shared != 0:
+        copy_weights(memory.work, places.w, width * wide, memory.shared)
+    _begin(memory, shard, layer, places, o)
+    place = spread(wide // 4)
+    for step in range(layer.n_steps - 1, -1, -1):
+        t = order(layer, step)[0]
+        if layer.kind == GRU_BEFORE:
+            _candidates(memory, layer, places, step)
+            _normalise(memory, shard, layer, places, t, 2, 1)
+            _product(memory, layer, places, 2 * wide, wide, place)
+            _resets(memory, layer, places, step)
+            _normalise(memory, shard, layer, places, t, 0, 2)
+            _product(memory, layer, places, 0, 2 * wide, place)
+        else:
+            _units(memory, layer, places, step)
+            _normalise(memory, shard, layer, places, t, 0, layer.n_gates)
+            _product(memory, layer, places, 0, width, place)
