@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numba.cuda
 import pytest
 
 import gruforecast
@@ -68,19 +67,13 @@ def test_the_blas_of_the_kernels_is_found(paths, used):
     assert report._used_by_kernels(paths) == used
 
 
-def test_a_device_is_named_and_a_broken_driver_is_none(monkeypatch):
-    class Device:
-        name = b"Device 1"
-
-    monkeypatch.setattr(numba.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(numba.cuda, "gpus", [Device])
-    assert system_info()["device"]["cuda"] == "Device 1"
-
-    def broken():
-        raise OSError("no driver")
-
-    monkeypatch.setattr(numba.cuda, "is_available", broken)
-    assert system_info()["device"]["cuda"] is None
+def test_a_gpu_is_named_with_what_it_lacks(monkeypatch):
+    assert system_info()["device"] == {"cpu": "used", "cuda": None} or report.gpu_names()
+    monkeypatch.setattr(report, "gpu_names", lambda: ["H100", "L4"])
+    monkeypatch.setattr(report, "has_compiler", lambda: True)
+    assert system_info()["device"]["cuda"] == "cuda:0 H100, cuda:1 L4"
+    monkeypatch.setattr(report, "has_compiler", lambda: False)
+    assert "L4, not usable without pip install" in system_info()["device"]["cuda"]
 
 
 def test_a_report_without_any_folder(monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import warnings
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +13,7 @@ from llvmlite import binding
 
 import gruforecast
 from gruforecast.diagnostics.cache import cache_info, shorten
+from gruforecast.foundations.device import gpu_names, has_compiler
 from gruforecast.foundations.threads import available_threads, blas_controller
 
 LIBRARIES = (
@@ -128,21 +128,11 @@ def _used_by_kernels(paths: list[str]) -> str | None:
 
 
 def _cuda() -> str | None:
-    """The names of CUDA devices; None where Numba finds none, for whatever reason."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            from numba import cuda
-
-            if not cuda.is_available():
-                return None
-            return ", ".join(_decoded(device.name) for device in cuda.gpus)
-        except Exception:  # a driver that is too old, or none at all, raises anything
-            return None
-
-
-def _decoded(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
+    """The GPUs that the driver shows, and what is missing to use them."""
+    names = [f"cuda:{number} {name}" for number, name in enumerate(gpu_names())]
+    if names and not has_compiler():
+        names.append("not usable without pip install 'gruforecast[cuda]'")
+    return ", ".join(names) or None
 
 
 def _cache() -> dict[str, Any]:
