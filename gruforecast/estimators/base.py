@@ -39,6 +39,7 @@ from gruforecast.estimators.saving import Saving
 from gruforecast.estimators.sequences import read_sequences
 from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
+from gruforecast.network.placement import gpu_for
 from gruforecast.training import Dataset, EpochReport, TrainingState, train
 
 
@@ -74,6 +75,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
     tol: float = 1e-4
     warm_start: bool = False
     n_jobs: int | None = None
+    device: str = "cpu"
     dtype: str = "float32"
     random_state: Any = None
     verbose: int = 0
@@ -119,6 +121,8 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
+            hardware = parameters.hardware(self)
+            on_gpu = gpu_for(hardware["device"], plan.network.specification.dtype) is not None
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self._store(plan.network, TrainingState.start(plan.network, plan.options), plan.validated)
         task = FitTask(
@@ -136,10 +140,11 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
                 write_line(report)
             return task.epoch_done(report)
 
-        n_threads = parameters.n_threads(self.n_jobs)
+        # A GPU that nobody asks after every epoch runs all of them in one launch.
+        asked = not on_gpu or self.verbose or task.is_watched
         run = train(
             plan.network, plan.training, plan.options, validation=plan.validation,
-            callbacks=[after_epoch], n_threads=n_threads,
+            callbacks=[after_epoch] if asked else [], **hardware,
         )  # fmt: skip
         self._store(plan.network, run.checkpoint, plan.validated)
         self.stopping_reason_ = run.stopping_reason
@@ -161,8 +166,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
                 earlier = None
             run = train(
                 plan.network, plan.training, options, resume_from=earlier,
-                callbacks=[write_line] if self.verbose else [],
-                n_threads=parameters.n_threads(self.n_jobs),
+                callbacks=[write_line] if self.verbose else [], **parameters.hardware(self),
             )  # fmt: skip
             self._state = replace(plan.state, run=run.checkpoint)
             self._store(plan.network, run.checkpoint, False)
@@ -240,7 +244,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         self,
         X: Any,
         groups: Any,
-        run: Callable[[Network, Windows, int], np.ndarray],
+        run: Callable[[Network, Windows, parameters.Hardware], np.ndarray],
         n_steps: int | None = None,
     ) -> np.ndarray:
         """What ``run`` makes of the window of every row, in the caller's order.
@@ -248,8 +252,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         With ``n_steps`` shorter windows are filled up at their start.
         """
         check_is_fitted(self)
-        live = {"context": self.context, "n_jobs": self.n_jobs}
-        settings = parameters.check_parameters(live, self._rules)
+        settings = parameters.check_parameters({"context": self.context}, self._rules)
         groups = getattr(self, "_groups", None) if groups is None else groups
         rows = self._read(X, groups, self._state.settings, self._state)
         material = rows.material(
@@ -263,14 +266,14 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
                 )
             material = material._replace(n_steps=n_steps)
         windows = material.windows(np.arange(rows.n), self._state.settings.dtype)
-        result = run(self.network_, windows, parameters.n_threads(settings.n_jobs))
+        result = run(self.network_, windows, parameters.hardware(self))
         out = np.empty(result.shape, np.float64)
         out[rows.order] = result
         return out
 
     def _raw(self, X: Any, groups: Any) -> np.ndarray:
         """Raw outputs of the head (n, K)."""
-        return self._apply(X, groups, lambda net, w, n: net.predict(w, n_threads=n))
+        return self._apply(X, groups, lambda net, w, hardware: net.predict(w, **hardware))
 
     def _settings(self) -> SimpleNamespace:
         return parameters.check_parameters(self.get_params(deep=False), self._rules)

@@ -39,6 +39,11 @@ class FitTask:
             self.root.call_on_fit_task_begin(estimator=estimator, **data)
             self._begin()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether there are callbacks to tell about epochs."""
+        return bool(getattr(self.estimator, "_skl_callbacks", None))
+
     def epoch_done(self, report: EpochReport) -> bool:
         """End the task of an epoch and begin the next; True when a callback wishes to stop."""
         if self.epoch is None:

@@ -73,6 +73,10 @@ lookback : int, optional
     n_jobs : int, optional
         Threads; -1 is all. None: all, or one inside a worker of joblib. The result has the same
         bits for any number.
+    device : str, default "cpu"
+        What trains and predicts: "cpu"; "cuda", or "cuda:1" and so on, for an NVIDIA GPU, which
+        needs the extra ``cuda`` and takes float32; "auto" for the first GPU where one can be used,
+        or else the CPU. A model fitted on one predicts on the other after ``set_params``.
     dtype : {"float32", "float64"}, default "float32"
         Of weights and states. Scales and results are float64.
     random_state : int, RandomState or Generator, optional

@@ -130,7 +130,10 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         every = self._state.settings.states == "all"
         n_steps = self._n_steps if every else None
         states = self._apply(
-            X, groups, lambda net, w, n: net.encode(w, every_step=every, n_threads=n), n_steps
+            X,
+            groups,
+            lambda net, w, hardware: net.encode(w, every_step=every, **hardware),
+            n_steps,
         )
         return states.reshape(len(states), -1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, metadata
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from joblib.parallel import get_active_backend
@@ -20,6 +20,7 @@ from gruforecast.foundations.checks import (
     check_number,
     check_precision,
 )
+from gruforecast.foundations.device import check_device
 from gruforecast.foundations.threads import available_threads
 from gruforecast.network import Specification
 from gruforecast.training import TrainingOptions
@@ -98,6 +99,7 @@ SHARED: dict[str, Rule] = {
     "tol": partial(check_number, low=0.0),
     "warm_start": check_flag,
     "n_jobs": optional(_jobs),
+    "device": check_device,
     "dtype": lambda name, value: check_precision(value),
     "random_state": _random_state,
     "verbose": _level,
@@ -126,6 +128,20 @@ def n_threads(n_jobs: int | None) -> int:
     if n_jobs is None:
         return 1 if get_active_backend()[0].nesting_level else available_threads()
     return n_jobs if n_jobs > 0 else max(1, available_threads() + 1 + n_jobs)
+
+
+class Hardware(TypedDict):
+    """What computes, as arguments of the engine."""
+
+    n_threads: int
+    device: str
+
+
+def hardware(chosen: Any) -> Hardware:
+    """What computes by the parameters of an estimator as they are now, or by settings."""
+    live = {"n_jobs": chosen.n_jobs, "device": chosen.device}
+    settings = check_parameters(live, SHARED)
+    return Hardware(n_threads=n_threads(settings.n_jobs), device=settings.device)
 
 
 def documentation() -> str:

@@ -117,7 +117,9 @@ class Course:
         width = encoded.rows.shape[1]
         return parameters.specification(self.settings, width, n_outputs, tables, **future)
 
-    def review(self, network: Network, lesson: Lesson, n_threads: int) -> dict[str, Any]:
+    def review(
+        self, network: Network, lesson: Lesson, hardware: parameters.Hardware
+    ) -> dict[str, Any]:
         """What forecasts of the tail by a network that did not learn from it are worth."""
         actual = self.targets(of_tail=True)
         rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
@@ -125,7 +127,7 @@ class Course:
             return {"calibration": None, "skill": None}
         actual, block, encoded = actual[rows], self.block, lesson.encoded
         windows = encoded.windows(rows, int(encoded.lengths.max()))
-        raw = network.predict(windows, n_threads=n_threads)
+        raw = network.predict(windows, **hardware)
         forecasts = Forecasts.of(self.loss, raw, encoded.center[rows], encoded.scale[rows])
         codes = block.panel.codes[rows]
         calibration = Calibration.learn(

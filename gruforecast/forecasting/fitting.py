@@ -84,15 +84,15 @@ def _reviewer(
     """
 
     def review(network: Network) -> dict[str, Any]:
-        n_threads = parameters.n_threads(state.settings.n_jobs)
+        hardware = parameters.hardware(state.settings)
         judged = lesson
         if judged is None:
             if not course.can_be_judged():
                 return {}
             judged = course.lesson(whole=False)
             network = Network(course.specification(*judged[:2]), seed=state.seed)
-            train(network, judged.data, options, n_threads=n_threads)
-        found = course.review(network, judged, n_threads)
+            train(network, judged.data, options, **hardware)
+        found = course.review(network, judged, hardware)
         return {
             "_state": replace(state, calibration=found["calibration"]),
             "skill_": found["skill"],

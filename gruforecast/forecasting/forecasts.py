@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gruforecast.estimators.parameters import Hardware
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.encoding import Encoded, rows_ahead, values_at
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
@@ -26,12 +27,12 @@ class Fitted:
 
     state: SeriesState
     network: Network
-    n_threads: int
+    hardware: Hardware
 
     def after(self, block: Block, encoded: Encoded, rows: np.ndarray) -> Forecasts:
         """Forecasts (n, H) of the steps after some rows (n,) of a block."""
         windows = encoded.windows(rows, min(self.state.lookback, int(encoded.lengths.max())))
-        raw = self.network.predict(windows, n_threads=self.n_threads)
+        raw = self.network.predict(windows, **self.hardware)
         return Forecasts.of(self.state.loss, raw, encoded.center[rows], encoded.scale[rows])
 
     def build(self, panel: Panel, beside: Beside, **options: Any) -> Block:

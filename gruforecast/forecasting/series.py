@@ -236,9 +236,7 @@ class SeriesForecaster(RowForecaster):
                 f"{method}: expected a fit to series, without y, got one with a y; use predict, or "
                 f"fit(series)."
             )
-        settings = parameters.check_parameters({"n_jobs": self.n_jobs}, self._rules)
-        n_threads = parameters.n_threads(settings.n_jobs)
-        return Fitted(self._state, self.network_, n_threads), self._state
+        return Fitted(self._state, self.network_, parameters.hardware(self)), self._state
 
     def _join(self, panel: Panel, state: SeriesState, *, of_last: bool = False) -> Joined:
         """New rows behind the training rows that they follow."""

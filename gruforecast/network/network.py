@@ -15,6 +15,7 @@ from gruforecast.network import inference
 from gruforecast.network.embedding import check_categories
 from gruforecast.network.future import check_future
 from gruforecast.network.parameters import Layout, NetworkWeights, initialise
+from gruforecast.network.placement import gpu_for
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows, check_windows
 
@@ -104,19 +105,29 @@ class Network:
         """Replace all parameters by the named arrays."""
         self.layout.load(self.flat, values)
 
-    def predict(self, windows: Windows, *, n_threads: int | None = None) -> np.ndarray:
-        """Raw outputs of the head (N, n_outputs), the same bits for any batch and any threads."""
+    def predict(
+        self, windows: Windows, *, n_threads: int | None = None, device: str = "cpu"
+    ) -> np.ndarray:
+        """Raw outputs of the head (N, n_outputs), the same bits for any batch and any threads.
+
+        ``device`` is "cpu", "cuda", "cuda:1" and so on, or "auto"; a GPU takes float32.
+        """
         out = np.empty((len(windows), self.specification.n_outputs), self.flat.dtype)
-        return self._run(windows, out, "outputs", n_threads)
+        return self._run(windows, out, "outputs", n_threads, device)
 
     def encode(
-        self, windows: Windows, *, every_step: bool = False, n_threads: int | None = None
+        self,
+        windows: Windows,
+        *,
+        every_step: bool = False,
+        n_threads: int | None = None,
+        device: str = "cpu",
     ) -> np.ndarray:
         """Last state (N, H*D) of each window, or the state after every step (N, T, H*D)."""
         steps = (windows.n_steps,) if every_step else ()
         shape = (len(windows), *steps, self.specification.encoding_size)
         what = "every" if every_step else "last"
-        return self._run(windows, np.empty(shape, self.flat.dtype), what, n_threads)
+        return self._run(windows, np.empty(shape, self.flat.dtype), what, n_threads, device)
 
     def bound_weights(self) -> NetworkWeights:
         """The weights as the passes read them, with transposes; refresh those after a change."""
@@ -152,9 +163,15 @@ class Network:
                 )
 
     def _run(
-        self, windows: Windows, out: np.ndarray, what: str, n_threads: int | None
+        self, windows: Windows, out: np.ndarray, what: str, n_threads: int | None, device: str
     ) -> np.ndarray:
         self.check_windows(windows)
+        gpu = gpu_for(device, self.specification.dtype, windows)
+        if gpu is not None:
+            from gruforecast.network.cuda.inference import run as run_on_gpu
+
+            run_on_gpu(self, windows, out, gpu=gpu, what=what)
+            return out
         weights = self.layout.bind(self.flat, transposes=False)
         inference.run(
             self.specification,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -12,12 +12,15 @@ from gruforecast.foundations.checks import check_type, warn_caller
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network
 from gruforecast.network.network import resolve_threads
+from gruforecast.network.placement import gpu_for
 from gruforecast.training.dataset import Dataset, total_weight
 from gruforecast.training.gradients import BatchGradients, check_fit, combine, count_lanes
+from gruforecast.training.job import Callback, Job, Outcome
 from gruforecast.training.losses import Loss, as_loss
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.schedules import Progress
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
+from gruforecast.training.together import train_on_gpu
 
 ADVICE = "scale the series, lower learning_rate or set clip_norm."
 
@@ -36,9 +39,10 @@ def train(
     options: TrainingOptions | None = None,
     *,
     validation: Dataset | None = None,
-    callbacks: Sequence[Callable[[EpochReport], bool | None]] = (),
+    callbacks: Sequence[Callback] = (),
     resume_from: TrainingState | None = None,
     n_threads: int | None = None,
+    device: str = "cpu",
 ) -> TrainingResult:
     """Train a network in place.
 
@@ -59,6 +63,9 @@ def train(
         The ``checkpoint`` of an earlier result: the run goes on bit for bit.
     n_threads : int, optional
         As many as there are processors by default.
+    device : str, default "cpu"
+        "cpu"; "cuda", "cuda:1" and so on for a GPU, which takes float32; "auto" for the first GPU
+        if there is one that can be used.
 
     Returns
     -------
@@ -78,20 +85,36 @@ def train(
     """
     options = TrainingOptions() if options is None else options
     _check_arguments(network, data, options, validation, callbacks, resume_from)
+    windows = [part.windows for part in (data, validation) if part is not None]
+    gpu = gpu_for(device, network.specification.dtype, *windows)
     if resume_from is None:
         state = TrainingState.start(network, options)
     else:
         state = resume_from.resume(network, options, validated=validation is not None)
-    threads = resolve_threads(n_threads)
-    batch_size = min(options.batch_size, len(data))
-    n_workers = min(threads, count_lanes(network.specification.hidden_size, batch_size))
+    job = Job(network, data, options, validation, state, callbacks)
+    if gpu is None:
+        outcome = _train_on_cpu(job, resolve_threads(n_threads))
+    else:
+        outcome = train_on_gpu(job, gpu)
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.message is not None:
+        warn_caller(outcome.message, NotFiniteWarning)
+    return TrainingResult.of(outcome.checkpoint, outcome.reason)
+
+
+def _train_on_cpu(job: Job, n_threads: int) -> Outcome:
+    """Epoch after epoch; a callback's error is raised as it comes."""
+    network, options, state, message = job.network, job.options, job.state, None
+    batch_size = min(options.batch_size, len(job.data))
+    n_workers = min(n_threads, count_lanes(network.specification.hidden_size, batch_size))
     with single_threaded_blas(), Workers(n_workers) as workers:
         gradients = BatchGradients(network, options.make_loss(), batch_size, workers)
-        run = Run(network, data, options, gradients, state)
+        run = Run(network, job.data, options, gradients, state)
         try:
             while (reason := state.why_stop()) is None:
-                report = run.epoch(validation, threads)
-                wishes = [callback(report) for callback in callbacks]
+                report = run.epoch(job.validation, n_threads)
+                wishes = [callback(report) for callback in job.callbacks]
                 if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):
                     reason = "callback"
                     break
@@ -99,12 +122,11 @@ def train(
             reason, state = "not_finite", run.epoch_start
             kept = "last finite" if state.best_flat is None else "best"
             message = f"{problem}; training stopped and the {kept} weights come back: {ADVICE}"
-            warn_caller(message, NotFiniteWarning)
         finally:
             checkpoint = state.checkpoint()
             if state.best_flat is not None:
                 network.flat = state.best_flat
-    return TrainingResult.of(checkpoint, reason)
+    return Outcome(reason, checkpoint, message)
 
 
 def _check_arguments(
@@ -112,7 +134,7 @@ def _check_arguments(
     data: Dataset,
     options: TrainingOptions,
     validation: Dataset | None,
-    callbacks: Sequence[Callable[[EpochReport], bool | None]],
+    callbacks: Sequence[Callback],
     resume_from: TrainingState | None,
 ) -> None:
     check_type("options", options, TrainingOptions, "pass TrainingOptions(...)")
