@@ -13,7 +13,7 @@ from typing import Any
 
 __version__ = "0.1.0.dev0"
 
-_MODULES = ("metrics", "network", "training")
+_MODULES = ("metrics", "model_selection", "network", "training")
 _NAMES = {
     "BacktestDisplay": "plotting.backtest",
     "ForecastDisplay": "plotting.forecast",

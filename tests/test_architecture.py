@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "gruforecast"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     "foundations": 0, "cells": 1, "network": 2, "training": 3, "data": 3, "estimators": 4,
-    "forecasting": 5, "plotting": 6, "diagnostics": 6, "bench": 6, "cli": 6,
+    "forecasting": 5, "model_selection": 5, "plotting": 6, "diagnostics": 6, "bench": 6, "cli": 6,
 }  # fmt: skip
 NUMBA_SETTINGS = {"fastmath", "parallel", "error_model", "nogil", "cache", "njit", "jit", "prange"}
 

@@ -1,12 +1,14 @@
 """The command ``search``, and what is said of a forecast's worth."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gruforecast import GRUForecaster, load_seattle
+from gruforecast import GRUForecaster, load, load_seattle
+from gruforecast.cli import search
 from gruforecast.cli.main import main
 from gruforecast.cli.model import verdict
 from gruforecast.cli.search import read_grid
@@ -93,6 +95,32 @@ class TestSearch:
         words = ["--grid", "cell=gru", "--folds", 2, "--horizon", 3, *QUICK]
         table = run(capsys, "search", shops, *words)["candidates"]
         assert np.isfinite(table[0]["skill"])
+
+    @pytest.mark.parametrize("jobs", [1, 3])
+    def test_fits_side_by_side_are_the_same(self, weather, tmp_path, capsys, jobs):
+        words = ["--grid", "cell=gru,rnn", "--folds", 2, "--horizon", 3, *QUICK]
+        table = run(capsys, "search", weather, *TARGET, *words)["candidates"]
+        words += ["--jobs", jobs, "--device", "cpu", "--best", tmp_path / "best.gru"]
+        again = run(capsys, "search", weather, *TARGET, *words)["candidates"]
+        assert [row["skill"] for row in again] == [row["skill"] for row in table]
+        best = load(tmp_path / "best.gru")
+        assert (best.n_jobs, best.device) == (jobs, "cpu")
+
+    def test_progress_counts_fits_that_run_at_once(self, weather, capsys):
+        words = ["--grid", "cell=gru,rnn", "--folds", 2, "--horizon", 3, "--jobs", 4, *QUICK]
+        assert main(["search", str(weather), *TARGET, *map(str, words)]) == 0
+        told = capsys.readouterr().err
+        shares = [int(share) for share in re.findall(r"search: (\d+) %", told)]
+        assert shares == sorted(shares)
+        assert shares[-1] == 100
+
+    def test_a_gpu_is_not_asked_after_every_epoch(self, weather, capsys, monkeypatch):
+        watched = []
+        monkeypatch.setattr(search, "uses_gpu", lambda model, grid: True)
+        monkeypatch.setattr(search, "watched", lambda *arguments: watched.append(arguments))
+        words = ["--grid", "cell=gru", "--folds", 1, "--horizon", 3, *QUICK]
+        assert run(capsys, "search", weather, *TARGET, *words)["candidates"]
+        assert not watched
 
     def test_with_covariates(self, weather, capsys):
         words = ["--covariates", "wind", "--grid", "cell=gru", "--folds", 1, "--horizon", 3]

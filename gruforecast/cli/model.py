@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,9 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, metavar="N", help="of all that is random (0)")
     group.add_argument("--jobs", type=int, metavar="N", help="threads (default: all)")
     group.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda, cuda:1 and so on, or auto (cpu)"
+    )
+    group.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="parameters",
         help="any other parameter of GRUForecaster, as lookback=48 cell=lstm",
     )  # fmt: skip
@@ -48,6 +52,7 @@ def make_model(options: argparse.Namespace, horizon: int | None = None) -> GRUFo
         "calendar": options.calendar,
         "random_state": options.seed,
         "n_jobs": options.jobs,
+        "device": options.device,
     }
     chosen = {name: value for name, value in named.items() if value is not None}
     for text in options.parameters:
@@ -88,18 +93,21 @@ def read_value(text: str) -> Any:
 
 
 class FitProgress:
-    """Scikit-learn's callback that tells a tracker about epochs.
+    """Scikit-learn's callback that tells a tracker about epochs, of fits that may run side by side.
 
     ``per_fit`` is how many of its steps a fit takes; 0 where it counts something else.
     """
 
     def __init__(self, tracker: Tracker, per_fit: int) -> None:
-        self.tracker, self.per_fit, self.start = tracker, per_fit, 0
+        self.tracker, self.per_fit = tracker, per_fit
+        self.lock = threading.Lock()
+        self.counted: dict[int, int] = {}  # steps of each fit that runs
 
     def setup(self, estimator: Any, context: Any) -> None:
         """A fit begins."""
-        self.start = self.tracker.done
-        self.tracker.at(self.start, "the first epoch compiles what was not used before")
+        with self.lock:
+            self.counted[id(estimator)] = 0
+        self.count(estimator, 0, "the first epoch compiles what was not used before")
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """An epoch begins."""
@@ -107,15 +115,24 @@ class FitProgress:
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """An epoch, or the fit, has ended."""
         if context.task_name != "epoch":  # the fit, perhaps before its last epoch
-            self.tracker.at(self.start + self.per_fit, f"{estimator.n_iter_} epochs")
+            self.count(estimator, self.per_fit, f"{estimator.n_iter_} epochs")
             return
         detail = f"epoch {estimator.n_iter_}, loss {estimator.loss_curve_[-1]:.3g}"
         if estimator.validation_loss_curve_:
             detail += f", validation {estimator.validation_loss_curve_[-1]:.3g}"
-        self.tracker.at(self.start + min(estimator.n_iter_, self.per_fit), detail)
+        self.count(estimator, min(estimator.n_iter_, self.per_fit), detail)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """A fit has ended, or was interrupted."""
+        with self.lock:
+            self.counted.pop(id(estimator), None)
+
+    def count(self, estimator: Any, done: int, detail: str) -> None:
+        """So many steps of a fit are done."""
+        with self.lock:
+            new = done - self.counted.get(id(estimator), 0)
+            self.counted[id(estimator)] = done
+            self.tracker.at(self.tracker.done + new, detail)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sklearn
-from sklearn.model_selection import GridSearchCV, ParameterGrid, TimeSeriesSplit
+from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from gruforecast.cli.console import Console
 from gruforecast.cli.data import Data, add_columns
@@ -21,6 +22,7 @@ from gruforecast.cli.model import (
     read_value,
     watched,
 )
+from gruforecast.model_selection.search import GRUSearchCV, uses_gpu
 
 USUAL_GRID = ["cell=gru,lstm", "hidden_size=16,64"]
 
@@ -44,17 +46,23 @@ def run(options: argparse.Namespace, console: Console) -> None:
     grid = read_grid(options.grid or USUAL_GRID)
     data = Data.read(options.data, options, console)
     model = make_model(options)
+    model.n_jobs = None if options.jobs is None else 1  # fits run side by side
     folds = folds_in_time(data.series, options.folds)
     n_fits = len(ParameterGrid(grid)) * len(folds) + bool(options.best)
-    search = GridSearchCV(model, grid, cv=folds, refit=bool(options.best), error_score="raise")
+    search = GRUSearchCV(
+        model, grid, cv=folds, n_jobs=options.jobs, refit=bool(options.best), error_score="raise"
+    )
+    # Whoever asks a GPU after every epoch keeps it from training all fits in one go.
+    silent = uses_gpu(model, grid)
     with (
         console.progress("search", n_fits * n_epochs(model)) as tracker,
-        watched(model, tracker, n_epochs(model)),
+        nullcontext() if silent else watched(model, tracker, n_epochs(model)),
         sklearn.config_context(enable_metadata_routing=True),
     ):
         for name in data.beside:
             model.set_fit_request(**{name: True}).set_score_request(**{name: True})
         search.fit(data.series, **data.beside)
+        tracker.at(tracker.total)
     table = as_table(search.cv_results_)
     best = ", ".join(f"{name}={value}" for name, value in search.best_params_.items())
     sentence = (
@@ -67,7 +75,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         write_table(table, options.out)
         console.wrote(options.out, "scores")
     if options.best:
-        search.best_estimator_.save(options.best)
+        search.best_estimator_.set_params(n_jobs=options.jobs).save(options.best)
         console.wrote(options.best, "model")
 
 
