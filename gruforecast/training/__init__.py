@@ -1,8 +1,9 @@
 """Floor 3: losses, optimisers, schedules and the loop that brings them together."""
 
 from gruforecast.training.dataset import Dataset
+from gruforecast.training.finite import NotFiniteWarning
 from gruforecast.training.gradients import loss_and_gradients
-from gruforecast.training.loop import NotFiniteWarning, evaluate, train
+from gruforecast.training.loop import evaluate, train
 from gruforecast.training.losses import Loss, make_loss
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState

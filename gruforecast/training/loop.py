@@ -14,19 +14,13 @@ from gruforecast.network import Network
 from gruforecast.network.network import resolve_threads
 from gruforecast.network.placement import gpu_for
 from gruforecast.training.dataset import Dataset, total_weight
+from gruforecast.training.finite import NotFiniteWarning, advise, describe
 from gruforecast.training.gradients import BatchGradients, check_fit, combine, count_lanes
 from gruforecast.training.job import Callback, Job, Outcome
 from gruforecast.training.losses import Loss, as_loss
 from gruforecast.training.options import TrainingOptions
-from gruforecast.training.schedules import Progress
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
 from gruforecast.training.together import train_on_gpu
-
-ADVICE = "scale the series, lower learning_rate or set clip_norm."
-
-
-class NotFiniteWarning(RuntimeWarning):
-    """Training stopped because the loss, the gradient or the weights were no longer finite."""
 
 
 class _NotFinite(Exception):
@@ -120,8 +114,7 @@ def _train_on_cpu(job: Job, n_threads: int) -> Outcome:
                     break
         except _NotFinite as problem:
             reason, state = "not_finite", run.epoch_start
-            kept = "last finite" if state.best_flat is None else "best"
-            message = f"{problem}; training stopped and the {kept} weights come back: {ADVICE}"
+            message = advise(str(problem), has_best=state.best_flat is not None)
         finally:
             checkpoint = state.checkpoint()
             if state.best_flat is not None:
@@ -229,37 +222,18 @@ class Run:
             self._give_up(f"the norm of the gradient became {norm}", number + 1)
         self.norm = norm
         self.last_finite[...] = flat
-        self.rate = self._rate()
+        self.rate = state.rate(state.step, state.epoch, self.n_batches)
         state.step += 1
         self.optimizer.update(flat, self.g, state.arrays, self.rate, state.step, self.decay)
         return total, weight
 
-    def _rate(self) -> float:
-        at = Progress(self.state.step, self.n_batches * self.options.max_epochs, self.state.epoch)
-        return self.options.learning_rate * self.state.schedule.relative_rate(at)
-
     def batches(self) -> Iterator[np.ndarray]:
         """Positions in the data set; the order depends on seed and epoch alone."""
-        order = np.arange(len(self.data))
-        if self.options.shuffle:
-            np.random.default_rng((self.options.seed, self.state.epoch)).shuffle(order)
+        order = self.state.order(len(self.data), self.state.epoch)
         for start in range(0, len(order), self.options.batch_size):
             yield order[start : start + self.options.batch_size]
 
     def _give_up(self, what: str, batch: int) -> NoReturn:
         """Go back to the last weights with a finite loss and say what was odd."""
         self.network.flat = self.last_finite
-        series = self.data.windows.series
-        row, column = np.unravel_index(np.argmax(np.abs(series)), series.shape)
-        names = self.data.windows.row_numbers
-        name = row if names is None else names[row]
-        where = f"row {name}" if name >= 0 else "a row kept from before"
-        factors, scaled = self.data.windows.factors, ""
-        if factors is not None:
-            at = int(np.argmax(factors))
-            scaled = f", largest factor {factors[at]:.3g} of window {at}"
-        raise _NotFinite(
-            f"epoch {self.state.epoch + 1}, batch {batch}: expected finite numbers, but {what} "
-            f"(norm of the last finite gradient {self.norm:.3g}, largest input "
-            f"{series[row, column]:.3g} in {where}, feature {column}{scaled})"
-        )
+        raise _NotFinite(describe(self.data, self.state.epoch + 1, batch, what, self.norm))

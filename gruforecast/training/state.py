@@ -11,7 +11,7 @@ import numpy as np
 from gruforecast.foundations.stored import stored
 from gruforecast.network import Network, Specification
 from gruforecast.training.options import TrainingOptions
-from gruforecast.training.schedules import Schedule
+from gruforecast.training.schedules import Progress, Schedule
 
 
 @stored("TrainingState")
@@ -89,6 +89,18 @@ class TrainingState:
         if patience is not None and self.waited >= patience:
             return "early_stopping"
         return "max_epochs" if self.epoch >= self.options.max_epochs else None
+
+    def order(self, n: int, epoch: int) -> np.ndarray:
+        """Positions in a data set of n windows; depends on seed and epoch alone."""
+        order = np.arange(n)
+        if self.options.shuffle:
+            np.random.default_rng((self.options.seed, epoch)).shuffle(order)
+        return order
+
+    def rate(self, step: int, epoch: int, n_batches: int) -> float:
+        """The learning rate of a step; steps and epochs count from 0."""
+        at = Progress(step, n_batches * self.options.max_epochs, epoch)
+        return self.options.learning_rate * self.schedule.relative_rate(at)
 
     def record(self, loss: float, validation_loss: float | None) -> None:
         """Note the losses of an epoch and remember the best weights."""

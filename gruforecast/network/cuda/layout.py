@@ -74,7 +74,7 @@ class WideLayout:
     def _of_units(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers of units, gate by gate or direction by direction."""
         size = self.spec.hidden_size
-        return numbers // size * filled(size) + numbers % size
+        return np.asarray(numbers // size * filled(size) + numbers % size)
 
     def _first_after_layers(self) -> str:
         return "dense0.w" if self.spec.dense_sizes else "head.w"

@@ -118,7 +118,8 @@ class Program:
 
     def _tables(self, x: int) -> list[tuple[int, ...]]:
         """Of each embedding: where it reads and writes."""
-        found, column = [], self.spec.n_numeric
+        found: list[tuple[int, ...]] = []
+        column = self.spec.n_numeric
         for k, (n_categories, size) in enumerate(self.spec.embeddings):
             found.append(
                 (x, self.sources[0][1], column, self.codes + k, self.n_codes,

@@ -1,0 +1,171 @@
+"""Models of one launch: how many blocks train each, and what the GPU is sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from gruforecast.foundations.cuda.card import Card
+from gruforecast.foundations.random import derive_key
+from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
+from gruforecast.network.cuda.learning import LearningProgram
+from gruforecast.network.cuda.packing import Plan, Pool, fitting_program
+from gruforecast.network.cuda.program import Program
+from gruforecast.network.parameters import Layout
+from gruforecast.network.specification import Specification
+from gruforecast.training.cuda import fields as f
+from gruforecast.training.cuda.kernel import SIGNATURE, train_kernel
+from gruforecast.training.cuda.losses import NAMES
+from gruforecast.training.cuda.optimizers import KINDS, numbers_of
+from gruforecast.training.dataset import Dataset
+from gruforecast.training.job import Job
+
+ROWS = 32  # windows of a shard, at most: of a model that one block trains
+SHARE_OF_MEMORY = 0.8  # of what is free, for workspaces
+
+
+class Fleet:
+    """The models of some jobs on a GPU.
+
+    With fewer models than multiprocessors a team of blocks trains each, and a shard has fewer
+    windows, so that there are shards for all.
+    """
+
+    def __init__(self, card: Card, jobs: Sequence[Job]) -> None:
+        self.card, self.jobs = card, jobs
+        self.wide = [WideLayout(job.network.specification) for job in jobs]
+        self.n_arrays = [len(job.state.arrays) for job in jobs]
+        limit = card.prepare(train_kernel, SIGNATURE) // card.real.itemsize
+        largest = max(_batch_size(job) for job in jobs)
+        self.team_size = max(1, min(card.n_multiprocessors // len(jobs), -(-largest // WIDE)))
+        self.programs = self._programs(limit)
+        self.shared_bytes = max(p.shared_size for p in self.programs) * card.real.itemsize
+        self.work_size = max(p.work_size for p in self.programs)
+        self.stride = max(wide.size for wide in self.wide)
+        self.n_teams = self._count_teams()
+        self.plan = self._plan()
+        self.sent = self.plan.send(card)
+        self.state = card.send(self._first_state())
+
+    @property
+    def n_blocks(self) -> int:
+        return self.n_teams * self.team_size
+
+    def _programs(self, limit: int) -> list[Program]:
+        """One for each job; those of equal networks and windows are the same."""
+
+        @cache
+        def program(spec: Specification, n_steps: int, rows: int) -> Program:
+            return fitting_program(LearningProgram, spec, WideLayout(spec), n_steps, rows, limit)
+
+        found = []
+        for job in self.jobs:
+            sets = [job.data] if job.validation is None else [job.data, job.validation]
+            n_steps = max(one.windows.n_steps for one in sets)
+            rows = min(ROWS, filled(-(-_batch_size(job) // self.team_size)))
+            found.append(program(job.network.specification, n_steps, rows))
+        return found
+
+    def _count_teams(self) -> int:
+        """As many as there are models and room for: all blocks of a team must run at once."""
+        at_once = self.card.n_at_once(train_kernel, SIGNATURE, self.shared_bytes)
+        of_block = (self.work_size + self.stride + WIDE) * self.card.real.itemsize
+        room = int(SHARE_OF_MEMORY * self.card.free_memory()) // of_block
+        n_blocks = min(at_once, room)
+        self.team_size = max(1, min(self.team_size, n_blocks))
+        if n_blocks < 1:
+            raise MemoryError(
+                f"device: expected {of_block} free bytes on the GPU for the states of a shard, "
+                f"got {self.card.free_memory()}; shorten lookback or use device='cpu'."
+            )
+        return max(1, min(len(self.jobs), n_blocks // self.team_size))
+
+    def _plan(self) -> Plan:
+        """Records, programs and data of all models."""
+        plan = Plan(len(self.jobs), f.RECORD, self.card.real)
+        self.places, size = [], 0  # of each model's state
+        for number, job in enumerate(self.jobs):
+            self.places.append(size)
+            size += f.n_kept(self.n_arrays[number]) * self.wide[number].size
+            plan.set_model(number, self._record(plan, number, job))
+        return plan
+
+    def _record(self, plan: Plan, number: int, job: Job) -> dict[int, int]:
+        options, program, wide = job.options, self.programs[number], self.wide[number]
+        optimizer, loss = options.make_optimizer(), options.make_loss()
+        l2 = 0.0 if optimizer.decoupled else options.l2
+        decay = options.l2 if optimizer.decoupled else 0.0
+        limits = (options.l1, l2, decay, options.value_limit, options.norm_limit, options.tol)
+        mask = wide.widen(Layout(job.network.specification).weight_mask())
+        key = int(derive_key(options.seed))
+        return plan.describe(program, self.places[number]) | {
+            f.TRAINING: _add(plan, job.data),
+            f.VALIDATION: -1 if job.validation is None else _add(plan, job.validation),
+            f.BATCH: options.batch_size,
+            f.KEY: key - (1 << 64) if key >= 1 << 63 else key,  # the same bits with a sign
+            f.PATIENCE: options.patience or 0,
+            f.LOSS: NAMES.index(loss.name),
+            f.LOSS_OPTIONS: plan.data.add(loss.options),
+            f.N_LOSS_OPTIONS: len(loss.options),
+            f.OPTIMIZER: KINDS[type(optimizer)],
+            f.OPTIMIZER_OPTIONS: plan.data.add(numbers_of(optimizer)),
+            f.N_ARRAYS: self.n_arrays[number],
+            f.LIMITS: plan.data.add(limits),
+            f.MASK: plan.data.add(mask),
+            f.PROGRESS: number * f.OF_MODEL,
+        }
+
+    def _first_state(self) -> np.ndarray:
+        """Weights, arrays of the optimiser and the best weights of every model."""
+        parts = []
+        for job, wide, n_arrays in zip(self.jobs, self.wide, self.n_arrays, strict=True):
+            kept = np.zeros((f.n_kept(n_arrays), wide.size), self.card.real)
+            state = job.state
+            kept[0] = kept[f.previous.py_func(n_arrays)] = wide.widen(state.flat)
+            for a, array in enumerate(state.arrays):
+                kept[1 + a] = wide.widen(array)
+            if state.best_flat is not None:
+                kept[f.best.py_func(n_arrays)] = wide.widen(state.best_flat)
+            parts.append(kept.ravel())
+        return np.concatenate(parts)
+
+    def launch(
+        self, rates: Pool, orders: Pool, report_size: int, progress: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Train all models on; returns the report and the progress made."""
+        card = self.card
+        report = card.zeros(max(report_size, WIDE), card.real)
+        made = card.send(progress)
+        n_lanes = self.n_blocks * (self.stride + 1)
+        card.launch(
+            train_kernel, self.n_blocks, *self.sent, card.send(orders.joined()),
+            card.send(rates.joined()), self.state,
+            card.zeros(self.n_blocks * self.work_size + n_lanes, card.real), report, made,
+            card.zeros(2 * self.n_teams + 1, np.int32), len(self.jobs), self.team_size,
+            self.work_size, self.stride, shared_bytes=self.shared_bytes,
+        )  # fmt: skip
+        return card.receive(report), card.receive(made)
+
+    def receive(self) -> list[np.ndarray]:
+        """The state of every model, array by array, without what fills it up."""
+        everything, found = self.card.receive(self.state), []
+        for place, wide, n_arrays in zip(self.places, self.wide, self.n_arrays, strict=True):
+            n = f.n_kept(n_arrays)
+            kept = everything[place : place + n * wide.size].reshape(n, wide.size)
+            found.append(kept[:, wide.places])
+        return found
+
+
+def _batch_size(job: Job) -> int:
+    return min(job.options.batch_size, len(job.data))
+
+
+def _add(plan: Plan, data: Dataset) -> int:
+    return plan.add_dataset(data.windows, data.targets, data.weights)
+
+
+def cost(job: Job) -> float:
+    """What an epoch takes, about: those that take longest begin first."""
+    return float(len(job.data)) * job.data.windows.n_steps * job.network.flat.size

@@ -1,0 +1,201 @@
+"""Training jobs on a GPU: launches of some epochs each, and what they mean for the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gruforecast.foundations.cuda.card import open_card
+from gruforecast.network.cuda.packing import Pool
+from gruforecast.training.cuda import fields as f
+from gruforecast.training.cuda.fleet import Fleet, cost
+from gruforecast.training.cuda.optimizers import numbers_of_steps
+from gruforecast.training.dataset import total_weight
+from gruforecast.training.finite import advise, describe
+from gruforecast.training.job import Job, Outcome
+from gruforecast.training.schedules import Schedule
+from gruforecast.training.state import EpochReport
+
+MOST_POSITIONS = 2**25  # of windows in the orders of one launch
+ODD = {
+    f.ODD_LOSS: "the loss became {loss}",
+    f.ODD_NORM: "the norm of the gradient became {norm}",
+    f.ODD_WEIGHTS: "the weights are no longer finite",
+    f.ODD_VALIDATION: "the loss of the validation set became {scored}",
+}
+
+
+def train_jobs(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
+    """Train networks side by side; afterwards each holds its best weights, or its last."""
+    longest_first = sorted(range(len(jobs)), key=lambda number: -cost(jobs[number]))
+    runs = [_Run(jobs[number]) for number in longest_first]
+    fleet = Fleet(open_card(gpu), [run.job for run in runs])
+    try:
+        while any(run.outcome is None for run in runs):
+            _launch(fleet, runs)
+    finally:
+        for run, kept in zip(runs, fleet.receive(), strict=True):
+            run.end(kept)
+    outcomes = dict(zip(longest_first, (run.outcome for run in runs), strict=True))
+    return [outcomes[number] for number in range(len(jobs))]  # type: ignore[misc]
+
+
+def _launch(fleet: Fleet, runs: Sequence[_Run]) -> None:
+    """Some epochs of every run that goes on."""
+    rates, orders = Pool(fleet.card.real), Pool(np.int32)
+    progress, size = np.zeros((len(runs), f.OF_MODEL), np.int64), 0
+    active = [run for run in runs if run.outcome is None]
+    most = max(1, MOST_POSITIONS // sum(len(run.job.data) for run in active))
+    for run, record in zip(runs, progress, strict=True):
+        if run.outcome is None:
+            size = run.prepare(record, most, rates, orders, size)
+    report, made = fleet.launch(rates, orders, size, progress.ravel())
+    made = made.reshape(progress.shape)
+    watched = any(run.job.callbacks for run in active)
+    kept = fleet.receive() if watched else [None] * len(runs)
+    for run, record, arrays in zip(runs, made, kept, strict=True):
+        if run.outcome is None:
+            run.account(record, report, arrays)
+
+
+class _Run:
+    """One job: what a launch is told about it, and what is made of its report."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.state, self.options = job, job.state, job.options
+        self.optimizer = job.options.make_optimizer()
+        self.n_batches = -(-len(job.data) // job.options.batch_size)
+        self.weight = total_weight(job.data.targets, job.data.weights)
+        self.norm = 0.0  # of the last finite gradient
+        self.is_odd = False  # whether the last epoch was broken off
+        self.outcome: Outcome | None = None
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if (reason := self.state.why_stop()) is not None:
+            self.outcome = Outcome(reason, self.state)
+
+    def _n_epochs(self, most: int) -> int:
+        """One at a time where somebody looks on, or where rates depend on losses."""
+        looks_on = type(self.state.schedule).epoch_done is not Schedule.epoch_done
+        if looks_on or self.job.callbacks:
+            return 1
+        return min(most, self.options.max_epochs - self.state.epoch)
+
+    def prepare(self, record: np.ndarray, most: int, rates: Pool, orders: Pool, report: int) -> int:
+        """Write what a launch needs to know; returns where the next report begins."""
+        state, n_epochs = self.state, self._n_epochs(most)
+        n = len(self.job.data)
+        self.rates = self._rates(n_epochs)
+        scores = [state.best_loss, state.waited_for]
+        numbers = numbers_of_steps(self.optimizer, self.rates, state.step)
+        order = [state.order(n, state.epoch + e) for e in range(n_epochs)]
+        record[f.N_EPOCHS] = n_epochs
+        record[f.ORDERS] = orders.add(np.concatenate(order))
+        record[f.RATES] = rates.add(np.concatenate([scores, numbers.ravel()]))
+        record[f.REPORT] = report
+        record[f.STEP], record[f.WAITED] = state.step, state.waited
+        return report + n_epochs * (f.OF_BATCH * self.n_batches + 1) + f.N_SCORES
+
+    def _rates(self, n_epochs: int) -> np.ndarray:
+        """The learning rate of every step of the next epochs."""
+        state, n = self.state, self.n_batches
+        by_step = state.schedule.depends_on_total
+        found = [
+            [
+                state.rate(state.step + e * n + b, state.epoch + e, n)
+                for b in range(n if by_step else 1)
+            ]
+            for e in range(n_epochs)
+        ]
+        return np.broadcast_to(np.array(found), (n_epochs, n)).ravel()
+
+    def account(self, record: np.ndarray, report: np.ndarray, kept: Any) -> None:
+        """Note the epochs of a launch as if they had been made one by one."""
+        state, n_epochs = self.state, int(record[f.N_EPOCHS])
+        begin, n = int(record[f.REPORT]), self.n_batches * f.OF_BATCH
+        batches = report[begin : begin + n_epochs * n].astype(np.float64)
+        batches = batches.reshape(n_epochs, self.n_batches, f.OF_BATCH)
+        scored = report[begin + n_epochs * n :][: n_epochs + f.N_SCORES].astype(np.float64)
+        done, is_validated = int(record[f.EPOCHS_DONE]), self.job.validation is not None
+        began = state.epoch
+        for e in range(done):
+            state.step += self.n_batches
+            self.norm = float(batches[e, -1, 1])
+            loss = float(batches[e, :, 0].sum() / self.weight)
+            state.record(loss, float(scored[e]) if is_validated else None)
+        if is_validated:  # the GPU decided, in its own precision
+            state.best_loss, state.waited_for = (float(x) for x in scored[n_epochs:])
+            state.waited = int(record[f.WAITED])
+            if record[f.BEST_EPOCH]:
+                state.best_epoch = began + int(record[f.BEST_EPOCH])
+        if kept is not None:
+            self._take(kept)
+        if (status := int(record[f.STATUS])) in ODD:
+            failed = done if done < n_epochs else n_epochs - 1
+            self._break_off(status, int(record[f.BATCHES_DONE]), batches[failed], scored[failed])
+        elif self._stopped_by_callback(batches[done - 1, :, 1]):
+            return
+        else:
+            self._end_if_over()
+
+    def _take(self, kept: np.ndarray) -> None:
+        """Weights and arrays of the optimiser as they are now, and the best weights."""
+        state = self.state
+        n_arrays = len(state.arrays)
+        state.flat[...], state.arrays[...] = kept[0], kept[1 : 1 + n_arrays]
+        if state.best_flat is not None:
+            state.best_flat[...] = kept[f.best.py_func(n_arrays)]
+
+    def _break_off(self, status: int, n_done: int, batches: np.ndarray, scored: float) -> None:
+        """The run ends with the last complete epoch, and the last finite weights."""
+        self.is_odd = True
+        at = min(n_done, self.n_batches)
+        loss, norm = batches[at - 1]
+        if status in (f.ODD_LOSS, f.ODD_NORM) and at > 1:
+            self.norm = float(batches[at - 2, 1])
+        elif status not in (f.ODD_LOSS, f.ODD_NORM):
+            self.norm = float(norm)
+        what = ODD[status].format(loss=float(loss), norm=float(norm), scored=float(scored))
+        told = describe(self.job.data, self.state.epoch + 1, at, what, self.norm)
+        message = advise(told, has_best=self.state.best_flat is not None)
+        self.outcome = Outcome("not_finite", self.state, message)
+
+    def _stopped_by_callback(self, norms: np.ndarray) -> bool:
+        """Tell the callbacks about an epoch; whether one of them ends the run."""
+        state, curve = self.state, self.state.validation_curve
+        if not self.job.callbacks:
+            return False
+        scored = curve[-1] if curve else None
+        report = EpochReport(
+            state.epoch,
+            state.loss_curve[-1],
+            scored,
+            float(self.rates[-1]),
+            float(norms.max()),
+            state,
+        )
+        try:
+            wishes = [callback(report) for callback in self.job.callbacks]
+        except BaseException as error:
+            self.outcome = Outcome("callback", state, error=error)
+            return True
+        if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):
+            self.outcome = Outcome("callback", state)
+        return self.outcome is not None
+
+    def end(self, kept: np.ndarray) -> None:
+        """The network gets the best weights, or the last; the run can go on from its checkpoint."""
+        state, n_arrays = self.state, len(self.state.arrays)
+        self._take(kept)
+        checkpoint = state.checkpoint()
+        if self.is_odd:
+            first = f.start.py_func(n_arrays)
+            checkpoint.flat[...] = kept[first]
+            checkpoint.arrays[...] = kept[first + 1 : first + 1 + n_arrays]
+        if state.best_flat is not None:
+            self.job.network.flat = state.best_flat
+        if self.outcome is not None:
+            self.outcome = self.outcome._replace(checkpoint=checkpoint)
