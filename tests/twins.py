@@ -145,7 +145,15 @@ def _prefetch(array, at):
         raise _bad_place(array, at)
 
 
-INTRINSICS = {"ld": _ld, "st": _st, "ld4": _ld4, "st4": _st4, "prefetch": _prefetch}
+def _divided(a, b):
+    if not (0 <= a < 2**31 and 0 < b < 2**31):
+        raise KernelError(f"divided: expected numbers of 31 bits, got {a} and {b}; use // and %")
+    return divmod(a, b)
+
+
+INTRINSICS = {
+    "ld": _ld, "st": _st, "ld4": _ld4, "st4": _st4, "prefetch": _prefetch, "divided": _divided,
+}  # fmt: skip
 
 
 def _atomic(change):

@@ -93,6 +93,20 @@ def prefetch(typing_context, array, at):
     return types.void(array, types.int64), codegen
 
 
+@intrinsic
+def divided(typing_context, a, b):
+    """Quotient and remainder of whole numbers from 0 to 2**31 - 1; with 64 bits it takes long."""
+    pair = types.UniTuple(types.int64, 2)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        short, long = ir.IntType(32), ir.IntType(64)
+        narrow = [builder.trunc(argument, short) for argument in arguments]
+        parts = [builder.udiv(*narrow), builder.urem(*narrow)]
+        return context.make_tuple(builder, pair, [builder.zext(part, long) for part in parts])
+
+    return pair(types.int64, types.int64), codegen
+
+
 @gpu_part
 def thread():
     """The number of this thread in its block."""

@@ -6,7 +6,15 @@ R rows, S steps ahead, C columns, D units, O outputs of a step: all but R and S 
 from __future__ import annotations
 
 from gruforecast.foundations.cuda.jit import gpu_routine
-from gruforecast.foundations.cuda.primitives import ZERO, barrier, ld, n_threads, st, thread
+from gruforecast.foundations.cuda.primitives import (
+    ZERO,
+    barrier,
+    divided,
+    ld,
+    n_threads,
+    st,
+    thread,
+)
 from gruforecast.network.cuda.fields import FUTURE, FUTURE_STARTS, N_ROWS, WEIGHTS
 from gruforecast.network.cuda.products import following, spread
 from gruforecast.network.cuda.rows import field, window_of
@@ -22,10 +30,10 @@ def future_rows(memory, shard, o):
     starts = field(memory, shard.dataset, FUTURE_STARTS)
     i, j, step_i, step_j = spread(wide)
     while i < field(memory, shard.model, N_ROWS) * n_steps:
-        row, value = i // n_steps, ZERO
+        (row, h), value = divided(i, n_steps), ZERO
         if row < shard.n_windows and j < n_columns:
             first = ld(memory.places, starts + window_of(memory, shard, row))
-            value = ld(memory.data, future + (first + i % n_steps) * n_columns + j)
+            value = ld(memory.data, future + (first + h) * n_columns + j)
         st(work, at + i * wide + j, value)
         i, j = following(i, j, step_i, step_j, wide)
     barrier()
@@ -40,8 +48,9 @@ def future_units(memory, shard, o):
     n_steps, wide = ld(plan, o + 4), ld(plan, o + 5)
     i, j, step_i, step_j = spread(wide)
     while i < field(memory, shard.model, N_ROWS) * n_steps:
-        own = ld(memory.state, position + i % n_steps * wide + j)
-        value = ld(work, at + i * wide + j) + (ld(work, from_state + i // n_steps * wide + j) + own)
+        row, h = divided(i, n_steps)
+        own = ld(memory.state, position + h * wide + j)
+        value = ld(work, at + i * wide + j) + (ld(work, from_state + row * wide + j) + own)
         st(work, at + i * wide + j, ZERO if value < ZERO else value)
         i, j = following(i, j, step_i, step_j, wide)
     barrier()
@@ -85,7 +94,8 @@ def future_add(memory, shard, o):
     n_steps, n_outputs, is_turned = ld(plan, o + 5), ld(plan, o + 6), ld(plan, o + 7)
     i, j, step_i, step_j = spread(wide)
     while i < field(memory, shard.model, N_ROWS) * n_steps:
-        to = raw + i // n_steps * raw_stride + i % n_steps * n_outputs + j
+        row, h = divided(i, n_steps)
+        to = raw + row * raw_stride + h * n_outputs + j
         if is_turned != 0:
             st(work, at + i * wide + j, ld(work, to) if j < n_outputs else ZERO)
         elif j < n_outputs:

@@ -9,7 +9,7 @@ from numba import cuda, float32, int32, int64, void
 
 from gruforecast.foundations.cuda.card import open_card
 from gruforecast.foundations.cuda.jit import BLOCKS_PER_MULTIPROCESSOR, gpu_kernel, gpu_part
-from gruforecast.foundations.cuda.primitives import barrier, block, ld, n_blocks, st
+from gruforecast.foundations.cuda.primitives import barrier, block, divided, ld, n_blocks, st
 from gruforecast.network.cuda.fields import (
     DATASET,
     FORWARD,
@@ -47,7 +47,7 @@ def _write(memory, shard, piece, n_slots, out):
     to, of = ld(memory.plan, piece + 4), ld(memory.plan, piece + 5)
     i, j, step_i, step_j = spread(n_columns)
     while i < shard.n_windows * n_slots:
-        row, slot = i // n_slots, i % n_slots
+        row, slot = divided(i, n_slots)
         value = ld(memory.work, shard.work + source + slot * of_slot + row * stride + j)
         st(out, (shard.position * n_slots + i) * of + to + j, value)
         i, j = following(i, j, step_i, step_j, n_columns)

@@ -150,8 +150,8 @@ def run_forward(memory, shard, begin, n):
 
 
 @gpu_routine
-def run_backward(memory, shard, begin, n):
-    """n instructions of a backward program."""
+def run_any(memory, shard, begin, n):
+    """n instructions of either program."""
     for k in range(n):
         o = begin + k * INSTRUCTION
         code = ld(memory.plan, o)

@@ -12,7 +12,7 @@ import numpy as np
 from gruforecast.cells.options import LAYER_NORM_EPSILON
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
 from gruforecast.foundations.cuda.mathematics import ONE
-from gruforecast.foundations.cuda.primitives import ZERO, ld, n_threads, st, thread
+from gruforecast.foundations.cuda.primitives import ZERO, divided, ld, n_threads, st, thread
 
 EPSILON = np.float32(LAYER_NORM_EPSILON)
 
@@ -26,7 +26,8 @@ def normalise(a, at, weights, gain_at, work, normed_at, inverse_at, n_rows, gate
     first, n_gates, n_all = gates
     length = np.float32(size)
     for item in range(thread(), n_rows * n_gates, n_threads()):
-        row, gate = item // n_gates, first + item % n_gates
+        row, gate = divided(item, n_gates)
+        gate += first
         start = row * n_all * wide + gate * wide
         total = ZERO
         for j in range(size):
@@ -42,6 +43,8 @@ def normalise(a, at, weights, gain_at, work, normed_at, inverse_at, n_rows, gate
             normed = (ld(a, at + start + j) - mean) * inverse
             st(work, normed_at + start + j, normed)
             st(a, at + start + j, normed * ld(weights, gain_at + gate * wide + j))
+        for j in range(size, wide):  # gradients of gains read whole rows
+            st(work, normed_at + start + j, ZERO)
 
 
 @gpu_routine
@@ -77,7 +80,8 @@ def normalise_backward(
     first, n_gates, n_all = gates
     length = np.float32(size)
     for item in range(thread(), n_rows * n_gates, n_threads()):
-        row, gate = item // n_gates, first + item % n_gates
+        row, gate = divided(item, n_gates)
+        gate += first
         start = row * n_all * wide + gate * wide
         for j in range(size):
             value = ld(d, at + start + j)

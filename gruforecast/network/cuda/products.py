@@ -10,6 +10,7 @@ from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
+    divided,
     ld,
     ld4,
     n_threads,
@@ -52,7 +53,8 @@ def spread(width):
     Divisions take long: they are done once, ahead of a loop.
     """
     me, n = thread(), n_threads()
-    return me // width, me % width, n // width, n % width
+    (i, j), (step_i, step_j) = divided(me, width), divided(n, width)
+    return i, j, step_i, step_j
 
 
 @gpu_part
@@ -96,7 +98,7 @@ def multiply_spread(
     """
     i, j, step_i, step_j = place
     tile_rows, width = n_rows // 4, n_cols // 4
-    length = (inner // 4 + n_parts - 1) // n_parts * 4
+    length = 4 * divided(inner // 4 + n_parts - 1, n_parts)[0]
     while i < tile_rows * n_parts:
         p, row = 0, i
         while row >= tile_rows:
@@ -135,13 +137,31 @@ def multiply(a, a_at, b, b_at, out, out_at, n_rows, n_cols, inner, is_added):
 
 
 @gpu_part
+def _add_outer(r0, r1, r2, r3, x, y):
+    """Four sums of four numbers each, plus the products of all numbers of x and y."""
+    r0, r1 = _add_times(r0, x[0], y), _add_times(r1, x[1], y)
+    return r0, r1, _add_times(r2, x[2], y), _add_times(r3, x[3], y)
+
+
+@gpu_part
 def _outer_tile(a, a_at, a_stride, d, d_at, d_stride, first, n_rows, step):
     """Four columns of a times four columns of d, over every step-th row."""
     r0 = r1 = r2 = r3 = (ZERO, ZERO, ZERO, ZERO)
-    for m in range(first, n_rows, step):
-        x, y = ld4(a, a_at + m * a_stride), ld4(d, d_at + m * d_stride)
-        r0, r1 = _add_times(r0, x[0], y), _add_times(r1, x[1], y)
-        r2, r3 = _add_times(r2, x[2], y), _add_times(r3, x[3], y)
+    m, from_a, from_d = first, a_at + first * a_stride, d_at + first * d_stride
+    jump_a, jump_d = step * a_stride, step * d_stride
+    while m + 3 * step < n_rows:  # four rows are asked for before the first is used
+        x0, y0 = ld4(a, from_a), ld4(d, from_d)
+        x1, y1 = ld4(a, from_a + jump_a), ld4(d, from_d + jump_d)
+        x2, y2 = ld4(a, from_a + 2 * jump_a), ld4(d, from_d + 2 * jump_d)
+        x3, y3 = ld4(a, from_a + 3 * jump_a), ld4(d, from_d + 3 * jump_d)
+        r0, r1, r2, r3 = _add_outer(r0, r1, r2, r3, x0, y0)
+        r0, r1, r2, r3 = _add_outer(r0, r1, r2, r3, x1, y1)
+        r0, r1, r2, r3 = _add_outer(r0, r1, r2, r3, x2, y2)
+        r0, r1, r2, r3 = _add_outer(r0, r1, r2, r3, x3, y3)
+        m, from_a, from_d = m + 4 * step, from_a + 4 * jump_a, from_d + 4 * jump_d
+    while m < n_rows:
+        r0, r1, r2, r3 = _add_outer(r0, r1, r2, r3, ld4(a, from_a), ld4(d, from_d))
+        m, from_a, from_d = m + step, from_a + jump_a, from_d + jump_d
     return r0, r1, r2, r3
 
 
@@ -173,9 +193,9 @@ def add_gradient(
             i, j = following(i, j, step_i, step_j, width)
         barrier()
         return
-    n_groups = n // n_tiles
-    group, tile = thread() // n_tiles, thread() % n_tiles
-    i, j = tile // width, tile % width
+    n_groups = divided(n, n_tiles)[0]
+    group, tile = divided(thread(), n_tiles)
+    i, j = divided(tile, width)
     if group < n_groups:
         r0, r1, r2, r3 = _outer_tile(
             work, a_at + 4 * i, a_stride, work, d_at + 4 * j, d_stride, group, n_rows, n_groups
@@ -201,9 +221,8 @@ def add_sums(d, d_at, d_stride, n_rows, n_cols, out_at, shared):
     width = n_cols // 4
     n = n_threads()
     in_one = min(width, n)  # columns, in fours, that are done at once
-    n_groups = n // in_one
-    me = thread()
-    group, own = me // in_one, me % in_one
+    n_groups = divided(n, in_one)[0]
+    group, own = divided(thread(), in_one)
     for first in range(0, width, in_one):
         column = first + own
         if group < n_groups and column < width:

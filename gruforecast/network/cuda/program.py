@@ -195,10 +195,9 @@ class Program:
 
     def _recur(self, r: Recurrent) -> tuple[int, ...]:
         has_b_h = self.spec.cell_type.has_candidate_bias
-        is_before = self.kind == fields.GRU_BEFORE
-        n_cols = 2 * self.units if is_before else self.width
+        n_cols = 2 * self.units if self.kind == fields.GRU_BEFORE else self.width
         n_parts = 1 if self.spec.layer_norm else self._n_parts(n_cols, self.units)
-        need = self.of_step * (2 if is_before else 1) + n_parts * self.n_rows * self.width
+        need = 2 * self.of_step + n_parts * self.n_rows * self.width
         return (
             *self._shared_arguments(r, n_parts, need),
             self.at(r.prefix + "w_h"), self.at(r.prefix + "b"),

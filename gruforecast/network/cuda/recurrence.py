@@ -3,7 +3,9 @@
 R rows (windows), T steps, H units filled up, G gates. The state and the recurrent product lie in
 shared memory, the recurrent weights too where they fit; two barriers a step.
 
-    shared: [weights (H, G H)] [state (R, H)] [product (parts, R, G H)] [reset state (R, H)]
+    shared: [weights (H, G H)] [state (R, H)] [product (parts, R, G H)] [other (R, H)]
+
+``other`` is what the candidate of a GRU sees of the past, or the cell state of an LSTM.
 """
 
 from __future__ import annotations
@@ -161,20 +163,19 @@ def _normalise(memory, shard, layer, t, product, first, n_gates):
 
 
 @gpu_part
-def _prefetch_inputs(memory, layer, step):
-    """Ask for the inputs of a later step, a line of 32 numbers at a time."""
-    if step < layer.n_steps:
-        t = order(layer, step)[0]
-        n = layer.n_rows * layer.n_gates * layer.wide
-        for k in range(32 * thread(), n, 32 * n_threads()):
-            prefetch(memory.work, layer.a + t * n + k)
+def prefetch_step(memory, array, step, n):
+    """Ask for the n numbers that an array in work has of a step, a line of 32 at a time."""
+    k = 32 * thread()
+    while k < n:
+        prefetch(memory.work, array + step * n + k)
+        k += 32 * n_threads()
 
 
 @gpu_part
-def _reset(memory, shard, layer, t, b, product, state, seen):
+def _reset(memory, layer, t, b, product, state, seen, place):
     """GRU that resets before the product: z, r and what the candidate sees of the past."""
     work, shared, wide = memory.work, memory.shared, layer.wide
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = place
     while i < layer.n_rows:
         at = layer.a + (t * layer.n_rows + i) * 3 * wide + j
         u, stride = product + i * 3 * wide + j, layer.n_rows * 3 * wide
@@ -192,21 +193,17 @@ def _reset(memory, shard, layer, t, b, product, state, seen):
 
 
 @gpu_part
-def _unit(memory, layer, i, j, t, before, b, b_h, product):
-    """One unit of one window: gates and what else is kept are stored; its h and c."""
+def _unit(memory, layer, i, j, t, h, c, b, b_h, product):
+    """One unit of one window: gates and what else is kept are stored; its new h and c."""
     work, wide, n_gates = memory.work, layer.wide, layer.n_gates
     width = n_gates * wide
     row = t * layer.n_rows + i
     at, u_at, stride = layer.a + row * width + j, product + i * width + j, layer.n_rows * width
-    h = ld(work, layer.h + (before * layer.n_rows + i) * wide + j)
     if layer.kind == GRU_BEFORE:
         u_n = sum_parts(memory.shared, u_at + 2 * wide, stride, layer.n_parts)
         n = tanh(ld(work, at + 2 * wide) + ld(memory.state, b + 2 * wide + j) + u_n)
         st(work, at + 2 * wide, n)
-        return blend(ld(work, at), n, h), h
-    c = h
-    if layer.c >= 0:
-        c = ld(work, layer.c + (before * layer.n_rows + i) * wide + j)
+        return blend(ld(work, at), n, h), c
     u0, u1, u2, u3 = load_gates(memory.shared, u_at, wide, n_gates)
     for p in range(1, layer.n_parts):
         v0, v1, v2, v3 = load_gates(memory.shared, u_at + p * stride, wide, n_gates)
@@ -224,21 +221,25 @@ def _unit(memory, layer, i, j, t, before, b, b_h, product):
 
 
 @gpu_part
-def _units(memory, layer, step, b, b_h, product, state, dropped):
+def _units(memory, layer, step, b, b_h, product, state, other, dropped, place):
     """All units of a step; masked windows keep the state that they had."""
     work, shared, wide = memory.work, memory.shared, layer.wide
     t, before, now = order(layer, step)
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = place
     while i < layer.n_rows:
-        h, c = _unit(memory, layer, i, j, t, before, b, b_h, product)
         own, slot = i * wide + j, layer.n_rows * wide
-        if t < np.int64(ld(work, layer.first + i)):
+        h = c = ld(shared, state + own)
+        if layer.mask >= 0:
             h = ld(work, layer.h + before * slot + own)
-            if layer.c >= 0:
-                c = ld(work, layer.c + before * slot + own)
+        if layer.c >= 0:
+            c = ld(shared, other + own)
+        new_h, new_c = _unit(memory, layer, i, j, t, h, c, b, b_h, product)
+        if t >= np.int64(ld(work, layer.first + i)):
+            h, c = new_h, new_c
         st(work, layer.h + now * slot + own, h)
         if layer.c >= 0:
             st(work, layer.c + now * slot + own, c)
+            st(shared, other + own, c)
         if layer.mask >= 0:
             st(work, dropped + t * slot + own, ld(shared, state + own))
             h = h * ld(work, layer.mask + own)
@@ -258,7 +259,7 @@ def recur(memory, shard, o):
     n, width = layer.n_rows * wide, layer.n_gates * wide
     state = wide * width if layer.in_shared != 0 else np.int64(0)
     product = state + n
-    seen = product + layer.n_parts * layer.n_rows * width
+    other = product + layer.n_parts * layer.n_rows * width
     if layer.in_shared != 0:
         copy_weights(memory.state, w, wide * width, memory.shared)
     start = order(layer, 0)[1] * n
@@ -267,17 +268,19 @@ def recur(memory, shard, o):
         st(memory.work, layer.h + start + k, ZERO)
         if layer.c >= 0:
             st(memory.work, layer.c + start + k, ZERO)
+            st(memory.shared, other + k, ZERO)
     barrier()
     is_before = layer.kind == GRU_BEFORE
     n_cols = 2 * wide if is_before else width
-    place, place_of_one = spread(n_cols // 4), spread(wide // 4)
+    place, place_of_one, unit = spread(n_cols // 4), spread(wide // 4), spread(wide)
     for step in range(layer.n_steps):
         t = order(layer, step)[0]
-        _prefetch_inputs(memory, layer, step + 1)
+        if step + 1 < layer.n_steps:
+            prefetch_step(memory, layer.a, order(layer, step + 1)[0], layer.n_rows * width)
         _product(memory, layer, w, state, 0, n_cols, product, place)
         _normalise(memory, shard, layer, t, product, 0, 2 if is_before else layer.n_gates)
         if is_before:
-            _reset(memory, shard, layer, t, b, product, state, seen)
-            _product(memory, layer, w, seen, 2 * wide, wide, product, place_of_one)
+            _reset(memory, layer, t, b, product, state, other, unit)
+            _product(memory, layer, w, other, 2 * wide, wide, product, place_of_one)
             _normalise(memory, shard, layer, t, product, 2, 1)
-        _units(memory, layer, step, b, b_h, product, state, dropped)
+        _units(memory, layer, step, b, b_h, product, state, other, dropped, unit)

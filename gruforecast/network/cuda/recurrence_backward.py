@@ -23,6 +23,7 @@ from gruforecast.network.cuda.recurrence import (
     copy_weights,
     load_gates,
     order,
+    prefetch_step,
     read_layer,
     store_gates,
     sum_parts,
@@ -131,6 +132,21 @@ def _normalise(memory, shard, layer, places, t, first, n_gates):
 
 
 @gpu_part
+def _prefetch(memory, layer, places, step):
+    """Ask for what the forward pass kept of an earlier step."""
+    t, before, _ = order(layer, step)
+    n = layer.n_rows * layer.wide
+    prefetch_step(memory, layer.a, t, layer.n_gates * n)
+    prefetch_step(memory, layer.h, before, n)
+    if layer.c >= 0:
+        prefetch_step(memory, layer.c, before, n)
+    if layer.extra >= 0:
+        prefetch_step(memory, layer.extra, t, n)
+    if places.d_states >= 0:
+        prefetch_step(memory, places.d_states, t, n)
+
+
+@gpu_part
 def _arriving(memory, layer, places, t, i, j):
     """The gradient of a unit's state after step t."""
     own = i * layer.wide + j
@@ -158,12 +174,12 @@ def _store(memory, layer, places, t, i, j, d_a, d_u):
 
 
 @gpu_part
-def _units(memory, layer, places, step):
+def _units(memory, layer, places, step, unit):
     """All units of a step; those of masked windows hand their gradients on."""
     work, shared, wide, n_gates = memory.work, memory.shared, layer.wide, layer.n_gates
     t, before, _ = order(layer, step)
     width, n = n_gates * wide, layer.n_rows * wide
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = unit
     while i < layer.n_rows:
         own = i * wide + j
         d_h = _arriving(memory, layer, places, t, i, j)
@@ -188,12 +204,12 @@ def _units(memory, layer, places, step):
 
 
 @gpu_part
-def _candidates(memory, layer, places, step):
+def _candidates(memory, layer, places, step, unit):
     """GRU that resets before the product: gradients of the inputs of z and of the candidate."""
     work, shared, wide = memory.work, memory.shared, layer.wide
     t, before, _ = order(layer, step)
     n = layer.n_rows * wide
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = unit
     while i < layer.n_rows:
         own = i * wide + j
         at = layer.a + (t * layer.n_rows + i) * 3 * wide + j
@@ -209,12 +225,12 @@ def _candidates(memory, layer, places, step):
 
 
 @gpu_part
-def _resets(memory, layer, places, step):
+def _resets(memory, layer, places, step, unit):
     """The same cell: from the gradient of what the candidate saw to the input of r."""
     work, shared, wide = memory.work, memory.shared, layer.wide
     t = order(layer, step)[0]
     n = layer.n_rows * wide
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = unit
     while i < layer.n_rows:
         own = i * wide + j
         row = t * layer.n_rows + i
@@ -243,17 +259,19 @@ def recur_backward(memory, shard, o):
     if layer.in_shared != 0:
         copy_weights(memory.work, places.w, width * wide, memory.shared)
     _begin(memory, shard, layer, places, o)
-    place = spread(wide // 4)
+    place, unit = spread(wide // 4), spread(wide)
     for step in range(layer.n_steps - 1, -1, -1):
         t = order(layer, step)[0]
+        if step > 0:
+            _prefetch(memory, layer, places, step - 1)
         if layer.kind == GRU_BEFORE:
-            _candidates(memory, layer, places, step)
+            _candidates(memory, layer, places, step, unit)
             _normalise(memory, shard, layer, places, t, 2, 1)
             _product(memory, layer, places, 2 * wide, wide, place)
-            _resets(memory, layer, places, step)
+            _resets(memory, layer, places, step, unit)
             _normalise(memory, shard, layer, places, t, 0, 2)
             _product(memory, layer, places, 0, 2 * wide, place)
         else:
-            _units(memory, layer, places, step)
+            _units(memory, layer, places, step, unit)
             _normalise(memory, shard, layer, places, t, 0, layer.n_gates)
             _product(memory, layer, places, 0, width, place)

@@ -9,7 +9,15 @@ import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
 from gruforecast.foundations.cuda.mathematics import ONE, is_kept, mixed
-from gruforecast.foundations.cuda.primitives import ZERO, barrier, ld, n_threads, st, thread
+from gruforecast.foundations.cuda.primitives import (
+    ZERO,
+    barrier,
+    divided,
+    ld,
+    n_threads,
+    st,
+    thread,
+)
 from gruforecast.network.cuda.fields import (
     FACTORS,
     FIRST,
@@ -64,7 +72,7 @@ def gather(memory, shard, o):
     barrier()
     i, j, step_i, step_j = spread(width + n_codes)
     while i < n_steps * n_rows:
-        t, row = i // n_rows, i % n_rows
+        t, row = divided(i, n_rows)
         value = ZERO
         first = np.int64(ld(work, first_at + row))
         column = j if j < width else n_numeric + j - width
@@ -166,10 +174,10 @@ def drop(memory, shard, o):
     width = n_directions * wide
     i, j, step_i, step_j = spread(width)
     while i < n_steps * n_rows:
-        t, row = i // n_rows, i % n_rows
-        unit = j % wide
+        t, row = divided(i, n_rows)
+        direction, unit = divided(j, wide)
         if unit < size:
-            feature = j // wide * size + unit
+            feature = direction * size + unit
             place = ((shard.position + row) * n_steps + t) * n_directions * size + feature
             value = ld(work, at + i * width + j)
             st(work, at + i * width + j, value * scale if is_kept(key, place, threshold) else ZERO)

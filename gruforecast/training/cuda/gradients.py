@@ -16,6 +16,7 @@ from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
     block_sum,
+    divided,
     ld,
     n_threads,
     st,
@@ -35,7 +36,7 @@ from gruforecast.network.cuda.fields import (
     WEIGHTS,
     Shard,
 )
-from gruforecast.network.cuda.machine import run_backward, run_forward
+from gruforecast.network.cuda.machine import run_any
 from gruforecast.network.cuda.rows import field, window_of
 from gruforecast.training.cuda.fields import (
     CLIP_NORM,
@@ -59,7 +60,7 @@ from gruforecast.training.cuda.optimizers import update
 def share(memory, team, model):
     """The weights that this block adds up and updates: from, to."""
     n = field(memory, model, N_WEIGHTS)
-    length = (n + team.size - 1) // team.size
+    length = divided(n + team.size - 1, team.size)[0]
     begin = min(n, team.rank * length)
     return begin, min(n, begin + length)
 
@@ -106,12 +107,12 @@ def shards(memory, team, model, dataset, order, n, scale, key, is_training):
         at = order if order < 0 else order + first
         n_windows = min(n_rows, n - first)
         shard = Shard(model, dataset, at, first, n_windows, team.work, lane, key, is_training)
-        run_forward(memory, shard, field(memory, model, FORWARD), field(memory, model, N_FORWARD))
-        total += shard_loss(memory, shard, scale)
-        if is_training != 0:
-            run_backward(
-                memory, shard, field(memory, model, BACKWARD), field(memory, model, N_BACKWARD)
-            )
+        begin, length = field(memory, model, FORWARD), field(memory, model, N_FORWARD)
+        for n_before in range(1 + is_training):  # one place that runs programs: they are merged in
+            run_any(memory, shard, begin, length)
+            if n_before == 0:
+                total += shard_loss(memory, shard, scale)
+                begin, length = field(memory, model, BACKWARD), field(memory, model, N_BACKWARD)
     return total
 
 

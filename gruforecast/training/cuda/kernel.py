@@ -13,6 +13,7 @@ from gruforecast.foundations.cuda.primitives import (
     ZERO,
     block,
     block_sum,
+    divided,
     ld,
     n_blocks,
     n_threads,
@@ -132,7 +133,7 @@ def _train(memory, books, team, model, n_met):
     """The epochs of a launch for one model; returns the barriers met."""
     at, n_arrays = field(memory, model, f.PROGRESS), field(memory, model, f.N_ARRAYS)
     dataset, batch = field(memory, model, f.TRAINING), field(memory, model, f.BATCH)
-    n_batches = (field(memory, dataset, N_WINDOWS) + batch - 1) // batch
+    n_batches = divided(field(memory, dataset, N_WINDOWS) + batch - 1, batch)[0]
     validation, patience = field(memory, model, f.VALIDATION), field(memory, model, f.PATIENCE)
     n_epochs = ld(books.progress, at + f.N_EPOCHS)
     rates = ld(books.progress, at + f.RATES)
@@ -193,11 +194,12 @@ def train_kernel(
     shared = cuda.shared.array(0, float32, 16)
     memory = Memory(plan, data, places, orders, state, work, shared)
     books = f.Books(rates, report, progress)
-    number, n_teams = block() // team_size, n_blocks() // team_size
+    number, rank = divided(block(), team_size)
+    n_teams = divided(n_blocks(), team_size)[0]
     lanes = n_blocks() * work_size
     notes = lanes + n_blocks() * stride + number * team_size
     team = f.Team(
-        number, block() % team_size, team_size, block() * work_size,
+        number, rank, team_size, block() * work_size,
         lanes + number * team_size * stride, stride, notes, counters, n_teams + 1,
     )  # fmt: skip
     model, n_met = _next_model(team, np.int64(0))

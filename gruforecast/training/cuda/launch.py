@@ -51,6 +51,9 @@ def _launch(fleet: Fleet, runs: Sequence[_Run]) -> None:
     for run, record in zip(runs, progress, strict=True):
         if run.outcome is None:
             size = run.prepare(record, most, rates, orders, size)
+        else:  # no epochs, but it reports its scores all the same
+            record[f.REPORT] = size
+            size += f.N_SCORES
     report, made = fleet.launch(rates, orders, size, progress.ravel())
     made = made.reshape(progress.shape)
     watched = any(run.job.callbacks for run in active)
