@@ -374,5 +374,9 @@ def test_a_device_that_lacks_is_said_before_anything_is_fitted(monkeypatch):
     monkeypatch.setattr(device, "count_gpus", lambda: 0)
     with pytest.raises(RuntimeError, match="device: expected an NVIDIA GPU for 'cuda', got none"):
         GRUSearchCV(forecaster(device="cuda"), GRID, cv=2).fit(X, Y)
+    monkeypatch.setattr(device, "count_gpus", lambda: 1)
+    monkeypatch.setattr(device, "has_compiler", lambda: True)
+    with pytest.raises(RuntimeError, match="got 'cuda:1' where there is one GPU"):
+        GRUSearchCV(forecaster(), {"device": ["cpu", "cuda", "cuda:1"]}, cv=2).fit(X, Y)
     with pytest.raises(ValueError, match="device: expected 'cpu', 'cuda'"):
         GRUSearchCV(forecaster(), {"device": ["tpu"]}, cv=2).fit(X, Y)

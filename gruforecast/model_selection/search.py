@@ -96,12 +96,13 @@ class GRUSearchCV(GridSearchCV):
 
 def uses_gpu(estimator: Any, grid: Any) -> bool:
     """Whether any candidate trains on a GPU; a device that cannot be used is an error."""
+    found = False
     for choices in ParameterGrid(grid):
         candidate = clone(estimator).set_params(**clone(choices, safe=False))
         for part in (candidate, *candidate.get_params().values()):
-            if isinstance(part, RecurrentEstimator) and _trains_on_gpu(part):
-                return True
-    return False
+            if isinstance(part, RecurrentEstimator):
+                found |= _trains_on_gpu(part)
+    return found
 
 
 def _trains_on_gpu(estimator: RecurrentEstimator) -> bool:
