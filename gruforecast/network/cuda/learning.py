@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.layout import filled
-from gruforecast.network.cuda.program import Program, Recurrent
+from gruforecast.network.cuda.places import Recurrent
+from gruforecast.network.cuda.program import Program
 
 
 @dataclass

@@ -7,58 +7,25 @@ buffer has its place in a workspace; ``fields`` says what instructions hold.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from gruforecast.cells import get_cell
 from gruforecast.foundations.cuda.jit import THREADS
 from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
+from gruforecast.network.cuda.places import Ahead, Recurrent
 from gruforecast.network.parameters import direction_prefix
 from gruforecast.network.specification import Specification
 
 SCRATCH = 16 * THREADS  # numbers of shared memory that sums over threads use
 MOST_PARTS = 4  # of a product, so that all threads have some of it
-KINDS = {
-    id(get_cell("gru", True)): fields.GRU_AFTER,
-    id(get_cell("gru", False)): fields.GRU_BEFORE,
-    id(get_cell("lstm")): fields.LSTM,
-    id(get_cell("rnn")): fields.RNN,
+KINDS = {  # by the cell's name and whether it has a bias inside a reset gate
+    ("gru", True): fields.GRU_AFTER,
+    ("gru", False): fields.GRU_BEFORE,
+    ("lstm", False): fields.LSTM,
+    ("rnn", False): fields.RNN,
 }
-
-
-@dataclass
-class Recurrent:
-    """Places of a recurrent layer in one direction."""
-
-    prefix: str
-    number: int
-    is_reversed: bool
-    a: int
-    h: int
-    c: int
-    extra: int
-    mask: int
-    dropped: int
-    normed_x: int
-    inverse_x: int
-    normed_h: int
-    inverse_h: int
-    u: int
-
-
-@dataclass
-class Ahead:
-    """Sizes and places of the head over rows known in the future."""
-
-    n: int  # rows of all windows
-    n_columns: int
-    n_units: int
-    of_step: int  # outputs of a step, filled up
-    rows: int
-    units: int
-    from_state: int
-    out: int
 
 
 @dataclass
@@ -80,7 +47,9 @@ class Program:
     def __post_init__(self) -> None:
         spec = self.spec
         self.size, self.units = spec.hidden_size, filled(spec.hidden_size)
-        self.n_gates, self.kind = spec.cell_type.n_gates, KINDS[id(spec.cell_type)]
+        cell = spec.cell_type
+        self.n_gates = cell.n_gates
+        self.kind = number_of("cell", (cell.name, cell.has_candidate_bias), KINDS, cell.name)
         self.width = self.n_gates * self.units
         self.n_all, self.of_step = self.n_steps * self.n_rows, self.n_rows * self.units
         self.first = self.take(self.n_rows)
@@ -284,6 +253,16 @@ class Program:
             raw, self.raw_width, out, self.ahead.of_step, spec.n_future_steps,
             spec.outputs_per_step, is_turned,
         )  # fmt: skip
+
+
+def number_of(what: str, key: Any, known: Mapping[Any, int], name: str) -> int:
+    """What a kernel calls something that has a name, or an error where it knows it not."""
+    if key in known:
+        return known[key]
+    raise ValueError(
+        f"{what}: expected one that a GPU knows, got {name!r}, which runs on the CPU only; choose "
+        f"device='cpu' or another one."
+    )
 
 
 def _threshold(rate: float) -> int:

@@ -12,13 +12,12 @@ from gruforecast.foundations.random import derive_key
 from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import Plan, Pool, fitting_program
-from gruforecast.network.cuda.program import Program
+from gruforecast.network.cuda.program import Program, number_of
 from gruforecast.network.parameters import Layout
 from gruforecast.network.specification import Specification
 from gruforecast.training.cuda import fields as f
+from gruforecast.training.cuda import losses, optimizers
 from gruforecast.training.cuda.kernel import SIGNATURE, train_kernel
-from gruforecast.training.cuda.losses import NAMES
-from gruforecast.training.cuda.optimizers import KINDS, numbers_of
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.job import Job
 
@@ -106,11 +105,13 @@ class Fleet:
             f.BATCH: options.batch_size,
             f.KEY: key - (1 << 64) if key >= 1 << 63 else key,  # the same bits with a sign
             f.PATIENCE: options.patience or 0,
-            f.LOSS: NAMES.index(loss.name),
+            f.LOSS: number_of("loss", loss.name, losses.KINDS, loss.name),
             f.LOSS_OPTIONS: plan.data.add(loss.options),
             f.N_LOSS_OPTIONS: len(loss.options),
-            f.OPTIMIZER: KINDS[type(optimizer)],
-            f.OPTIMIZER_OPTIONS: plan.data.add(numbers_of(optimizer)),
+            f.OPTIMIZER: number_of(
+                "optimizer", type(optimizer), optimizers.KINDS, options.optimizer
+            ),
+            f.OPTIMIZER_OPTIONS: plan.data.add(optimizers.numbers_of(optimizer)),
             f.N_ARRAYS: self.n_arrays[number],
             f.LIMITS: plan.data.add(limits),
             f.MASK: plan.data.add(mask),

@@ -36,11 +36,17 @@ from gruforecast.network.cuda.rows import field, window_of
 from gruforecast.training.cuda.fields import LOSS, LOSS_OPTIONS, N_LOSS_OPTIONS
 from gruforecast.training.losses import likelihood
 
-NAMES = (
-    "squared_error", "absolute_error", "huber", "quantile", "gaussian", "student_t", "poisson",
-    "cross_entropy",
-)  # fmt: skip
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, QUANTILE, GAUSSIAN, STUDENT_T, POISSON = range(7)
+KINDS = {
+    "squared_error": SQUARED_ERROR,
+    "absolute_error": ABSOLUTE_ERROR,
+    "huber": HUBER,
+    "quantile": QUANTILE,
+    "gaussian": GAUSSIAN,
+    "student_t": STUDENT_T,
+    "poisson": POISSON,
+    "cross_entropy": 7,
+}
 MIN_SCALE, MIN_DEGREES = np.float32(likelihood.MIN_SCALE), np.float32(likelihood.MIN_DEGREES)
 PI, HALF_LOG_TWO_PI = np.float32(math.pi), np.float32(0.5 * math.log(2.0 * math.pi))
 
