@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import cuda, float32, int32, int64, void
 
-from gruforecast.foundations.cuda.card import open_card
+from gruforecast.foundations.cuda.card import Card, open_card
 from gruforecast.foundations.cuda.jit import BLOCKS_PER_MULTIPROCESSOR, gpu_kernel, gpu_part
 from gruforecast.foundations.cuda.primitives import barrier, block, divided, ld, n_blocks, st
 from gruforecast.network.cuda.fields import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gruforecast.network.network import Network
 
 ROWS = 32  # windows of a shard, at most
+_ONE_AT_A_TIME = threading.Lock()  # launches follow one another anyway; their memory would add up
 PIECE = 6  # numbers that say what to write: source, stride, step from slot to slot, columns, to, of
 SIGNATURE = void(
     int64[::1], float32[::1], int32[::1], float32[::1], float32[::1], float32[::1],
@@ -77,9 +79,12 @@ def predict_kernel(plan, data, index, state, work, out, work_size, n_slots, n_pi
 
 def run(network: Network, windows: Windows, out: np.ndarray, *, gpu: int, what: str) -> None:
     """Fill out (N, .) with "outputs" of the head, the "last" state or "every" state (N, T, .)."""
-    if not len(windows):
-        return
-    card = open_card(gpu)
+    if len(windows):
+        with _ONE_AT_A_TIME:
+            _run(open_card(gpu), network, windows, out, what)
+
+
+def _run(card: Card, network: Network, windows: Windows, out: np.ndarray, what: str) -> None:
     spec, wide = network.specification, WideLayout(network.specification)
     limit = card.prepare(predict_kernel, SIGNATURE) // card.real.itemsize
     rows = min(ROWS, filled(len(windows)))
@@ -89,9 +94,9 @@ def run(network: Network, windows: Windows, out: np.ndarray, *, gpu: int, what: 
     pieces = _pieces(program, what)
     plan.add_numbers(pieces)
     plan.set_model(0, plan.describe(program, 0))
-    n_blocks = min(
-        -(-len(windows) // program.n_rows), BLOCKS_PER_MULTIPROCESSOR * card.n_multiprocessors
-    )
+    n_shards = -(-len(windows) // program.n_rows)
+    room = card.free_memory() // (2 * program.work_size * card.real.itemsize)
+    n_blocks = max(1, min(n_shards, BLOCKS_PER_MULTIPROCESSOR * card.n_multiprocessors, room))
     result = card.zeros(out.size, card.real)
     card.launch(
         predict_kernel, n_blocks, *plan.send(card),

@@ -47,6 +47,8 @@ class Fleet:
         self.plan = self._plan()
         self.sent = self.plan.send(card)
         self.state = card.send(self._first_state())
+        n_lanes = self.n_blocks * (self.stride + 1)  # of gradients, and a note for each block
+        self.work = card.zeros(self.n_blocks * self.work_size + n_lanes, card.real)
 
     @property
     def n_blocks(self) -> int:
@@ -139,11 +141,9 @@ class Fleet:
         card = self.card
         report = card.zeros(max(report_size, WIDE), card.real)
         made = card.send(progress)
-        n_lanes = self.n_blocks * (self.stride + 1)
         card.launch(
             train_kernel, self.n_blocks, *self.sent, card.send(orders.joined()),
-            card.send(rates.joined()), self.state,
-            card.zeros(self.n_blocks * self.work_size + n_lanes, card.real), report, made,
+            card.send(rates.joined()), self.state, self.work, report, made,
             card.zeros(2 * self.n_teams + 1, np.int32), len(self.jobs), self.team_size,
             self.work_size, self.stride, shared_bytes=self.shared_bytes,
         )  # fmt: skip
