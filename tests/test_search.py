@@ -103,6 +103,25 @@ def test_failing_fits_are_scored_as_said():
         GRUSearchCV(forecaster(), grid, cv=2, error_score="raise", n_jobs=2).fit(X, Y)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_fits_that_nobody_waits_for_end(early_stopping):
+    before = threading.active_count()
+    model = forecaster(max_iter=10**7, early_stopping=early_stopping, n_iter_no_change=10**7)
+    with pytest.raises(ValueError, match="learning_rate: expected a finite number"):
+        GRUSearchCV(
+            model, {"learning_rate": [0.01, -1.0]}, cv=2, error_score="raise", n_jobs=4
+        ).fit(X, Y)
+    assert_threads_end(before)
+
+
+def assert_threads_end(most):
+    for _ in range(3000):
+        if threading.active_count() <= most:
+            break
+        threading.Event().wait(0.01)
+    assert threading.active_count() <= most
+
+
 def test_metadata_are_routed():
     groups, weights = np.repeat(["a", "b", "c", "d"], 30), np.linspace(0.5, 1.5, 120)
     with config_context(enable_metadata_routing=True):
@@ -363,11 +382,7 @@ def test_an_interruption_ends_the_search(gpu, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         GRUSearchCV(forecaster(device="cuda"), GRID, cv=2).fit(X, Y)
     monkeypatch.setattr(joblib.parallel.Parallel, "_retrieve", wait)
-    for _ in range(3000):
-        if threading.active_count() <= before:
-            break
-        threading.Event().wait(0.01)
-    assert threading.active_count() <= before
+    assert_threads_end(before)
 
 
 def test_a_device_that_lacks_is_said_before_anything_is_fitted(monkeypatch):

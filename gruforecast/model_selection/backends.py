@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from joblib.parallel import FallbackToBackend, ThreadingBackend
 from sklearn import config_context, get_config
 
 from gruforecast.training.together import Together
+from gruforecast.training.wanted import unless
 
 MOST_AT_ONCE = 512  # fits on a GPU: each has a thread that prepares and scores
 
@@ -29,6 +31,7 @@ class SideBySide(ThreadingBackend):
         self.n_fits = n_fits
         self.parallel: Any = None
         self._config: dict[str, Any] = {}
+        self._given_up = threading.Event()
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """As many as said; joblib refuses what it cannot understand."""
@@ -63,10 +66,15 @@ class SideBySide(ThreadingBackend):
             batch.items = [(call.__wrapped__, args, kwargs) for call, args, kwargs in calls]
 
         def task() -> Any:
-            with config_context(**self._config):
+            with config_context(**self._config), unless(self._given_up):
                 return batch()
 
         return task
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """An error or an interruption: fits that have begun end with the epoch they are in."""
+        self._given_up.set()
+        super().abort_everything(ensure_ready=ensure_ready)
 
 
 class Meeting(SideBySide):

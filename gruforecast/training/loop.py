@@ -21,6 +21,7 @@ from gruforecast.training.losses import Loss, as_loss
 from gruforecast.training.options import TrainingOptions
 from gruforecast.training.state import EpochReport, TrainingResult, TrainingState
 from gruforecast.training.together import train_on_gpu
+from gruforecast.training.wanted import check_wanted
 
 
 class _NotFinite(Exception):
@@ -107,6 +108,7 @@ def _train_on_cpu(job: Job, n_threads: int) -> Outcome:
         run = Run(network, job.data, options, gradients, state)
         try:
             while (reason := state.why_stop()) is None:
+                check_wanted()
                 report = run.epoch(job.validation, n_threads)
                 wishes = [callback(report) for callback in job.callbacks]
                 if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):

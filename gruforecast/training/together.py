@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gruforecast.training.job import Job, Outcome
+from gruforecast.training.wanted import abandoned
 
 _HERE = threading.local()  # seat: the meeting of the task that this thread runs, and its number
 
@@ -84,7 +85,7 @@ class Together:
             self._given_up = True
             visits, self._waiting = self._waiting, []
         for visit in visits:
-            visit.error = _abandoned()
+            visit.error = abandoned()
             visit.called.set()
 
     def train(self, job: Job, gpu: int, number: int) -> Outcome:
@@ -92,7 +93,7 @@ class Together:
         visit = _Visit(job, gpu, number)
         with self._lock:
             if self._given_up:
-                raise _abandoned()
+                raise abandoned()
             self._waiting.append(visit)
             self._begin_if_all_wait()
         try:
@@ -130,10 +131,3 @@ def _lead(group: list[_Visit]) -> None:
     outcomes = _train_jobs([visit.job for visit in group], group[0].gpu)
     for visit, outcome in zip(group, outcomes, strict=True):
         visit.outcome = outcome
-
-
-def _abandoned() -> RuntimeError:
-    return RuntimeError(
-        "training: expected a search that goes on, got one that ended with an error or was "
-        "interrupted; start it anew."
-    )

@@ -17,6 +17,7 @@ from gruforecast.training.finite import advise, describe
 from gruforecast.training.job import Job, Outcome
 from gruforecast.training.schedules import Schedule
 from gruforecast.training.state import EpochReport
+from gruforecast.training.wanted import check_wanted
 
 MOST_POSITIONS = 2**25  # of windows in the orders of one launch
 ODD = {
@@ -34,6 +35,7 @@ def train_jobs(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
     fleet = Fleet(open_card(gpu), [run.job for run in runs])
     try:
         while any(run.outcome is None for run in runs):
+            check_wanted()
             _launch(fleet, runs)
     finally:
         for run, kept in zip(runs, fleet.receive(), strict=True):
