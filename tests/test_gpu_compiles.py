@@ -60,7 +60,7 @@ KERNELS = [
     (inference.predict_kernel, inference.SIGNATURE),
     (training.train_kernel, training.SIGNATURE),
 ]
-# Bytes of a thread beyond none at all. What is spilled are places that the loops over steps, batches
+# Bytes of a thread beyond none at all. What is spilled are places that loops over steps, batches
 # and epochs hold; the loops of products, where the time goes, spill nothing (by nvdisasm).
 ALLOWED = {
     "predict_kernel": {"stack": 384, "spill_stores": 400, "spill_loads": 768},

@@ -122,17 +122,18 @@ class Fleet:
 
     def _first_state(self) -> np.ndarray:
         """Weights, arrays of the optimiser and the best weights of every model."""
-        parts = []
-        for job, wide, n_arrays in zip(self.jobs, self.wide, self.n_arrays, strict=True):
-            kept = np.zeros((f.n_kept(n_arrays), wide.size), self.card.real)
-            state = job.state
+        n_kept = [f.n_kept(n_arrays) for n_arrays in self.n_arrays]
+        whole = np.zeros(self.places[-1] + n_kept[-1] * self.wide[-1].size, self.card.real)
+        for number, (job, wide) in enumerate(zip(self.jobs, self.wide, strict=True)):
+            begin, n = self.places[number], n_kept[number]
+            kept = whole[begin : begin + n * wide.size].reshape(n, wide.size)
+            state, n_arrays = job.state, self.n_arrays[number]
             kept[0] = kept[f.previous.py_func(n_arrays)] = wide.widen(state.flat)
             for a, array in enumerate(state.arrays):
                 kept[1 + a] = wide.widen(array)
             if state.best_flat is not None:
                 kept[f.best.py_func(n_arrays)] = wide.widen(state.best_flat)
-            parts.append(kept.ravel())
-        return np.concatenate(parts)
+        return whole
 
     def launch(
         self, rates: Pool, orders: Pool, report_size: int, progress: np.ndarray
