@@ -15,8 +15,8 @@ pytest.importorskip("greenlet", reason="expected greenlet; install the extra tes
 pytest.importorskip("torch", reason="expected torch; install the extra test")
 
 from tests.benchmarks import gpu
-from tests.benchmarks.gpu_report import GRAPH, OURS, Results
-from tests.benchmarks.gpu_tasks import Task, all_tasks
+from tests.benchmarks.on_gpu.report import GRAPH, OURS, Results
+from tests.benchmarks.on_gpu.tasks import Task, all_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"results.json", "results.csv", "table.txt", "log.txt"}

@@ -34,8 +34,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from tests.benchmarks.gpu_report import Results
-from tests.benchmarks.gpu_tasks import SECTIONS, Task, all_tasks
+from tests.benchmarks.on_gpu.report import Results
+from tests.benchmarks.on_gpu.tasks import SECTIONS, Task, all_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 5.0  # seconds that a task may go on when the time is up
@@ -45,7 +45,7 @@ class Worker:
     """A process that carries out tasks; what libraries print goes to the log."""
 
     def __init__(self, options: list[str], log: IO[str]) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.gpu_worker", *options]
+        command = [sys.executable, "-m", "tests.benchmarks.on_gpu.worker", *options]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
         )

@@ -12,10 +12,10 @@ from gruforecast.training.cuda.launch import train_jobs
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.job import Job
 from gruforecast.training.state import TrainingState
-from tests.benchmarks import gpu_ours as ours
-from tests.benchmarks.gpu_measure import Contender, elapsed, in_turn
-from tests.benchmarks.gpu_tasks import Emit, Setting, Size, in_words
-from tests.benchmarks.gpu_times import peers
+from tests.benchmarks.on_gpu import ours as ours
+from tests.benchmarks.on_gpu.measure import Contender, elapsed, in_turn
+from tests.benchmarks.on_gpu.tasks import Emit, Setting, Size, in_words
+from tests.benchmarks.on_gpu.times import peers
 
 N_MODELS, N_WINDOWS, N_EPOCHS, STEPS, FEATURES, BATCH = 500, 5_000, 3, 48, 8, 32
 LOOKBACKS, UNITS, RATES = (24, 48, 96), (16, 32, 64), (1e-3, 3e-3, 1e-2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import gpu_ours as ours
-from tests.benchmarks.gpu_measure import Contender, in_turn, spread
-from tests.benchmarks.gpu_tasks import Emit, Setting, Size, in_words
+from tests.benchmarks.on_gpu import ours as ours
+from tests.benchmarks.on_gpu.measure import Contender, in_turn, spread
+from tests.benchmarks.on_gpu.tasks import Emit, Setting, Size, in_words
 
 OURS = "gruforecast"
 SECONDS = {"step": 0.2, "forward": 0.1}  # of each measurement
@@ -48,7 +48,7 @@ def peers(
 ) -> dict[str, Callable[[], Contender]]:
     """Those of PyTorch, if it is there."""
     try:
-        from tests.benchmarks.gpu_peers import makers
+        from tests.benchmarks.on_gpu.peers import makers
     except ImportError as error:
         failed("cudnn", error)
         return {}

@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from gruforecast.network import Network, Specification
 from gruforecast.training import Dataset
-from tests.benchmarks.gpu_measure import Contender
-from tests.benchmarks.gpu_tasks import Setting, Size
+from tests.benchmarks.on_gpu.measure import Contender
+from tests.benchmarks.on_gpu.tasks import Setting, Size
 
 KINDS = {  # name: whether matrix products are in TF32, whether a graph is replayed
     "cudnn": (False, False),

@@ -20,8 +20,8 @@ from gruforecast.network.cuda.inference import SIGNATURE as PREDICT
 from gruforecast.network.cuda.inference import predict_kernel
 from gruforecast.training.cuda.kernel import SIGNATURE as TRAIN
 from gruforecast.training.cuda.kernel import train_kernel
-from tests.benchmarks import gpu_ours as ours
-from tests.benchmarks.gpu_tasks import Emit, Setting, Size, in_words
+from tests.benchmarks.on_gpu import ours as ours
+from tests.benchmarks.on_gpu.tasks import Emit, Setting, Size, in_words
 
 PACKAGES = (
     "numpy", "scipy", "numba", "numba-cuda", "llvmlite", "cuda-core", "cuda-bindings", "torch",
@@ -115,7 +115,7 @@ def ceilings(setting: Setting, emit: Emit) -> None:
     """Rates of the float32 matrix product and of a copy within the memory, by PyTorch."""
     import torch
 
-    from tests.benchmarks.gpu_peers import use_tf32, wait
+    from tests.benchmarks.on_gpu.peers import use_tf32, wait
 
     device, n = setting.torch_device, 64 if setting.emulated else 8192
     a, b = (torch.randn(n, n, device=device) for _ in range(2))

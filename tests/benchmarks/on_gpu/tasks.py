@@ -80,13 +80,13 @@ class Task:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def run(self, setting: Setting, emit: Emit) -> None:
-        _module("gpu_ours").install(setting)
+        _module("ours").install(setting)
         module, name = self.function.split(":")
         getattr(_module(module), name)(setting, emit, **self.arguments)
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(f"tests.benchmarks.{name}")
+    return importlib.import_module(f"tests.benchmarks.on_gpu.{name}")
 
 
 # The first seven are those of the CPU.
@@ -133,28 +133,28 @@ def all_tasks(emulated: bool) -> list[Task]:
     models = [4] if emulated else MODELS
     teams = TINY_STEPS[1:] if emulated else TEAMS
     return [
-        Task("card", "the machine", "gpu_card:machine", 10, 90),
-        Task("card", "compiling", "gpu_card:compiling", 10, 240),
-        Task("card", "ceilings", "gpu_card:ceilings", 5, 60),
+        Task("card", "the machine", "card:machine", 10, 90),
+        Task("card", "compiling", "card:compiling", 10, 240),
+        Task("card", "ceilings", "card:ceilings", 5, 60),
         *_checks(emulated),
         *steps[:n_first],
         *(
-            Task("search", f"search of H={h}", "gpu_search:search", 15, 150, {"hidden": h})
+            Task("search", f"search of H={h}", "search:search", 15, 150, {"hidden": h})
             for h in models
         ),
         *steps[n_first:],
-        Task("search", "search of mixed models", "gpu_search:mixed", 25, 150),
+        Task("search", "search of mixed models", "search:mixed", 25, 150),
         *(
-            Task("teams", f"teams at {size}", "gpu_search:teams", 10, 60, {"size": size})
+            Task("teams", f"teams at {size}", "search:teams", 10, 60, {"size": size})
             for size in teams
         ),
-        Task("card", "overhead", "gpu_card:overhead", 5, 30),
-        Task("card", "kernels from disk", "gpu_card:from_disk", 15, 60),
+        Task("card", "overhead", "card:overhead", 5, 30),
+        Task("card", "kernels from disk", "card:from_disk", 15, 60),
     ]
 
 
 def _step(size: Size) -> Task:
-    return Task("steps", f"times at {size}", "gpu_times:times", 12, 90, {"size": size})
+    return Task("steps", f"times at {size}", "times:times", 12, 90, {"size": size})
 
 
 def _checks(emulated: bool) -> list[Task]:
@@ -163,10 +163,10 @@ def _checks(emulated: bool) -> list[Task]:
         told = "".join(f" {name}={value}" for name, value in options.items())
         arguments = {"cell": cell, "size": size, "options": options}
         name = f"check of {cell} {size}{told}"
-        tasks.append(Task("checks", name, "gpu_checks:network", 8, 90, arguments))
+        tasks.append(Task("checks", name, "checks:network", 8, 90, arguments))
     others = {"the same bits twice": "bits", "GRUForecaster": "estimator", "GRUSearchCV": "search"}
     tasks += [
-        Task("checks", f"check of {name}", f"gpu_checks:{function}", 8, 90)
+        Task("checks", f"check of {name}", f"checks:{function}", 8, 90)
         for name, function in others.items()
     ]
     return tasks

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.gpu_tasks import Setting, all_tasks, in_words
+from tests.benchmarks.on_gpu.tasks import Setting, all_tasks, in_words
 
 
 def plain(value: Any) -> Any:
@@ -31,7 +31,7 @@ def is_well() -> bool:
     """Whether this process can still use its GPU; memory that nobody needs is given back."""
     gc.collect()
     try:
-        ours = sys.modules.get("tests.benchmarks.gpu_ours")
+        ours = sys.modules.get("tests.benchmarks.on_gpu.ours")
         if ours is not None:
             card = ours.open_watched(0)
             card.receive(card.send(np.zeros(4, np.float32)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.gpu_tasks import Setting
+from tests.benchmarks.on_gpu.tasks import Setting
 
 
 @dataclass

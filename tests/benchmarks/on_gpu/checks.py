@@ -13,8 +13,8 @@ import numpy as np
 from gruforecast import GRUForecaster
 from gruforecast.network import Network, Specification
 from gruforecast.training import Dataset, TrainingOptions, train
-from tests.benchmarks import gpu_ours as ours
-from tests.benchmarks.gpu_tasks import Emit, Setting, Size, in_words
+from tests.benchmarks.on_gpu import ours as ours
+from tests.benchmarks.on_gpu.tasks import Emit, Setting, Size, in_words
 
 OUTPUTS, STATES, GRADIENT, WEIGHTS, FITTED = 1e-5, 1e-5, 3e-5, 1e-3, 1e-2  # accepted, relative
 N_STEPS = 3  # of Adam
@@ -95,7 +95,7 @@ def _beside_torch(
     checks: Checks, single: Network, data: Dataset, outputs: np.ndarray, gradient: np.ndarray
 ) -> None:
     try:
-        from tests.benchmarks.gpu_peers import outputs_and_gradient
+        from tests.benchmarks.on_gpu.peers import outputs_and_gradient
 
         found = outputs_and_gradient(single, data, checks.setting.torch_device)
     except Exception as error:  # what PyTorch lacks is no error of the package

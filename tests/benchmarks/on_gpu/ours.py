@@ -15,8 +15,8 @@ from gruforecast.network.cuda import inference
 from gruforecast.training import Dataset, TrainingOptions, train
 from gruforecast.training.cuda import fleet
 from gruforecast.training.cuda import launch as training
-from tests.benchmarks.gpu_measure import Contender
-from tests.benchmarks.gpu_tasks import Setting, Size
+from tests.benchmarks.on_gpu.measure import Contender
+from tests.benchmarks.on_gpu.tasks import Setting, Size
 
 
 class Launch(NamedTuple):
