@@ -14,12 +14,13 @@ from tests.gpu_bodies.runs import Runs
 from tests.gpu_bodies.training import Training
 
 
-class OnHardware:
-    """What all classes of bodies are given; ``within`` is how far numbers may be off."""
+@pytest.fixture(scope="module")
+def card():
+    return open_card(0)
 
-    @pytest.fixture(scope="class")
-    def card(self):
-        return open_card(0)
+
+class OnHardware:
+    """Who derives from it says ``within`` what numbers may be off."""
 
     @pytest.fixture
     def tolerance(self):
