@@ -104,7 +104,7 @@ class Fleet:
         return plan.describe(program, self.places[number]) | {
             f.TRAINING: _add(plan, job.data),
             f.VALIDATION: -1 if job.validation is None else _add(plan, job.validation),
-            f.BATCH: options.batch_size,
+            f.BATCH: _batch_size(job),
             f.KEY: key - (1 << 64) if key >= 1 << 63 else key,  # the same bits with a sign
             f.PATIENCE: options.patience or 0,
             f.LOSS: number_of("loss", loss.name, losses.KINDS, loss.name),
