@@ -106,6 +106,16 @@ def test_a_loss_beyond_single_precision():
             model.fit(*data)
 
 
+def test_options_beyond_single_precision():
+    compare(lookback=3, clip_norm=1e50, clip_value=1e60)
+    compare(lookback=3, early_stopping=True, tol=1e300)
+    compare(lookback=3, early_stopping=True, tol=1e-300, alpha=1e-300, learning_rate=1e-60)
+    for options in ({"learning_rate": 1e39}, {"alpha": 1e300}):
+        with pytest.warns(NotFiniteWarning) as caught:
+            compare(lookback=3, **options)
+        assert len(caught) == 2
+
+
 @pytest.mark.parametrize("seed", [0, 2**31, 2**63 - 1, 2**64 - 1, 2**70])
 def test_seeds(seed):
     compare(lookback=3, random_state=seed, dropout=0.3, recurrent_dropout=0.3, num_layers=2)

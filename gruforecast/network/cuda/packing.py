@@ -28,7 +28,8 @@ class Pool:
 
     def add(self, values: Any) -> int:
         """Where an array lies; a multiple of four."""
-        array = np.ascontiguousarray(values, self.dtype).ravel()
+        with np.errstate(over="ignore"):  # a limit beyond the range of float32 is none
+            array = np.ascontiguousarray(values, self.dtype).ravel()
         key = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
         if key not in self._places:
             self._places[key] = self.size
