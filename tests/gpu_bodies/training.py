@@ -71,6 +71,13 @@ class Training:
         np.testing.assert_array_equal(run.network.flat, run.result.checkpoint.best_flat)
         assert (run.network.flat != run.result.checkpoint.flat).any()
 
+    def test_tolerance_shortens_the_wait(self, card, tolerance):
+        options = {"max_epochs": 8, "patience": 3, "learning_rate": 1e-3, "tol": 1.0}
+        trial = make_trial(options=options)
+        (run,) = check(card, trial._replace(validation=trial.data), tolerance=tolerance)
+        assert run.result.n_epochs == 4  # each epoch is better than the last, but not by 1
+        assert run.result.best_epoch == 4
+
     @pytest.mark.parametrize("options", [CYCLE, PLATEAU], ids=["one_cycle", "plateau"])
     def test_schedules_with_a_validation_set(self, card, tolerance, options):
         check(card, make_trial(options=options), tolerance=tolerance)
