@@ -124,6 +124,21 @@ def test_the_last_to_end_lets_the_others_begin(calls):
         assert found.result(timeout=60) == fit(0, "cpu")
 
 
+def test_what_a_callback_trains_meets_nobody(calls, monkeypatch):
+    """Callbacks of all are called where one trains for all, who wait for it."""
+    train_jobs, inner = meeting._train_jobs, []
+
+    def with_callbacks(jobs, gpu):
+        if len(jobs) > 1:
+            inner.append(fit(9))
+        return train_jobs(jobs, gpu)
+
+    monkeypatch.setattr(meeting, "_train_jobs", with_callbacks)
+    run(fits(range(3)))
+    assert inner == [fit(9, "cpu")]
+    assert calls == [(0, [9]), (0, [0, 1, 2])]
+
+
 def test_an_error_of_training_reaches_all(calls, monkeypatch):
     def broken(jobs, gpu):
         raise MemoryError("no room on the GPU")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from gruforecast.training.job import Job, Outcome
@@ -32,6 +32,15 @@ def _train_jobs(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
     from gruforecast.training.cuda.launch import train_jobs
 
     return train_jobs(jobs, gpu)
+
+
+@contextmanager
+def _seated(seat: tuple[Together, int] | None) -> Iterator[None]:
+    before, _HERE.seat = getattr(_HERE, "seat", None), seat
+    try:
+        yield
+    finally:
+        _HERE.seat = before
 
 
 @dataclass(eq=False)
@@ -64,14 +73,9 @@ class Together:
             self._n_tasks += 1
             return next(self._numbers)
 
-    @contextmanager
-    def seat(self, number: int) -> Iterator[None]:
+    def seat(self, number: int) -> AbstractContextManager[None]:
         """Training inside this block meets the others."""
-        before, _HERE.seat = getattr(_HERE, "seat", None), (self, number)
-        try:
-            yield
-        finally:
-            _HERE.seat = before
+        return _seated((self, number))
 
     def leave(self) -> None:
         """Count a task out: the others need not wait for it any more."""
@@ -99,7 +103,8 @@ class Together:
         try:
             visit.called.wait()
             if visit.group:
-                _lead(visit.group)
+                with _seated(None):  # who trains here, in a callback, meets nobody: all wait
+                    _lead(visit.group)
         except BaseException as error:  # of training, or an interruption of the thread that waits
             with self._lock:
                 if visit in self._waiting:
