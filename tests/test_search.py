@@ -248,6 +248,9 @@ def test_it_is_an_estimator():
     fitted = clone(search).fit(X, Y)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+    for wrong in ({"n_jobs": "two"}, {"param_grid": None}):
+        with pytest.raises(ValueError, match="of GRUSearchCV must be an instance of"):
+            clone(search).set_params(**wrong).fit(X, Y)
     with pytest.raises(ValueError, match="Invalid parameter 'looking' for estimator"):
         GRUSearchCV(forecaster(), {"looking": [1]}).fit(X, Y)
 

@@ -78,6 +78,7 @@ class GRUSearchCV(GridSearchCV):
         -------
         self
         """
+        self._validate_params()
         on_gpu = uses_gpu(self.estimator, self.param_grid)
         active, n_jobs = get_active_backend()
         if not isinstance(active, (LokyBackend, ThreadingBackend, SequentialBackend)):
