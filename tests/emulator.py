@@ -11,6 +11,7 @@ import random
 import sys
 import threading
 import types
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -199,7 +200,7 @@ class EmulatedCard:
         self.n_multiprocessors, self.shared_limit, self.memory = (
             n_multiprocessors, shared_limit, memory,
         )  # fmt: skip
-        self.prepared, self.n_launches = {}, 0
+        self.prepared, self.n_launches, self.allocating = {}, 0, threading.Lock()
 
     def free_memory(self):
         return self.memory
@@ -219,13 +220,12 @@ class EmulatedCard:
     def zeros(self, n, dtype):
         return OnCard(np.zeros(n, self._here(dtype)), self._on_gpu(dtype))
 
-    def receive(self, device_array):
-        return device_array.array.copy()
+    def receive(self, device_array, begin=0, end=None):
+        return device_array.array[begin:end].copy()
 
-    def copy_into(self, device_array, host_array):
-        if np.shape(host_array) != device_array.shape:
-            raise ValueError(f"expected {device_array.shape}, got {np.shape(host_array)}")
-        device_array.array[...] = host_array
+    @contextmanager
+    def current(self):
+        yield
 
     def prepare(self, kernel, signature):
         self.prepared.setdefault(kernel, set()).add(normalize_signature(signature)[0])

@@ -15,11 +15,10 @@ pytest.importorskip("numba_cuda", reason="expected numba-cuda; install the extra
 pytest.importorskip("greenlet", reason="expected greenlet; install the extra test")
 
 from gruforecast.network.cuda import fields
-from gruforecast.network.cuda.inference import ROWS
 from gruforecast.network.cuda.layout import WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import fitting_program
-from gruforecast.network.cuda.program import Program
+from gruforecast.network.cuda.program import MOST_ROWS, Program
 from tests.emulator import EmulatedCard
 from tests.gpu_bodies import gradients, network
 from tests.gpu_bodies.gradients import Gradients
@@ -108,7 +107,8 @@ def recurrences(kind, case, limit):
     """Rows of the shards of a case; of its recurrent layers (parts, whether weights fit)."""
     spec = make_problem(case).network.specification
     n, n_steps = case[4][:2]
-    program = fitting_program(kind, spec, WideLayout(spec), n_steps, min(ROWS, filled(n)), limit)
+    wide, most = WideLayout(spec), min(MOST_ROWS, filled(n))
+    program = fitting_program(lambda rows: kind(spec, wide, n_steps, rows, limit), most)
     code = fields.RECUR_BACK if kind is LearningProgram else fields.RECUR
     done = program.backward if kind is LearningProgram else program.forward
     return program.n_rows, {(o[N_PARTS], o[IN_SHARED]) for o in done if o[0] == code}
@@ -122,6 +122,6 @@ def test_cases_cover_all_ways_of_a_recurrence(kind):
     assert 1 in n_parts
     assert max(n_parts) > 1
     (many, outside), (fewer, also) = (recurrences(kind, WIDE, limit) for limit in LIMITS)
-    assert fewer < many <= ROWS
+    assert fewer < many <= MOST_ROWS
     for ways in (outside, also):
         assert {(n > 1, in_shared) for n, in_shared in ways} == {(True, 0)}

@@ -19,6 +19,7 @@ pytest.importorskip("greenlet", reason="expected greenlet; install the extra tes
 from gruforecast import GRUClassifier, GRUEncoder, GRUForecaster, load
 from gruforecast.foundations import device
 from gruforecast.training import NotFiniteWarning
+from gruforecast.training.cuda import launch
 from tests.cards import CardInPlace, output
 from tests.helpers import wavy_series
 
@@ -79,6 +80,16 @@ def test_several_epochs_are_one_launch(gpu):
     assert gpu.n_launches == 1
     GRUForecaster(device="cuda", learning_rate_schedule="plateau", **QUICK).fit(X, Y)
     assert gpu.n_launches == 1 + 4  # rates follow from losses
+
+
+def test_launches_grow_until_they_take_long(gpu, monkeypatch):
+    expected = GRUForecaster(device="cuda", **QUICK).fit(X, Y).loss_curve_
+    monkeypatch.setattr(launch, "FIRST", 1)
+    for seconds, n in ((np.inf, 3), (0.0, 4)):  # 1, 2 and 1 epochs; 4 times one
+        monkeypatch.setattr(launch, "SECONDS", seconds)
+        before = gpu.n_launches
+        assert GRUForecaster(device="cuda", **QUICK).fit(X, Y).loss_curve_ == expected
+        assert gpu.n_launches == before + n
 
 
 def test_lines_of_every_epoch(gpu, capsys):

@@ -201,6 +201,15 @@ def test_candidates_that_fail(gpu):
     assert not [t for t in threading.enumerate() if "ThreadPool" in t.name and t.is_alive()]
 
 
+def test_a_candidate_that_is_too_large_fails_alone(monkeypatch):
+    gpu = CardInPlace(monkeypatch, shared_limit=4 * 4096)
+    model, grid = forecaster(device="cuda"), {"hidden_size": [3, 600]}
+    with pytest.warns(FitFailedWarning, match="hidden_size: expected units whose states fit"):
+        search = GRUSearchCV(model, grid, cv=TWO, error_score=-9.0).fit(X, Y)
+    assert gpu.trained == [4, 1]
+    assert (search.cv_results_["mean_test_score"] == -9.0).tolist() == [False, True]
+
+
 def test_candidates_that_explode_do_not_harm_the_others(gpu):
     grid = {"learning_rate": [0.02, 1e30]}
     model = forecaster(device="cuda", optimizer="sgd", clip_norm=None)
@@ -226,7 +235,7 @@ def test_lines_of_many_fits(gpu, capsys):
 def test_the_devices_of_candidates(gpu):
     grid = {"device": ["cpu", "cuda", "auto"]}
     search = GRUSearchCV(forecaster(), grid, cv=TWO).fit(X, Y)
-    assert gpu.trained[0] == 4
+    assert gpu.trained == [1, 1, 1, 1]  # one by one, beside those that the CPU trains
     scores = search.cv_results_["mean_test_score"]
     np.testing.assert_allclose(scores, scores[0], rtol=TOLERANCE)
 

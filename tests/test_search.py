@@ -321,7 +321,7 @@ def test_within_a_pipeline(gpu):
 
 def test_a_device_in_the_grid(gpu):
     GRUSearchCV(forecaster(), {"device": ["cpu", "cuda"]}, cv=3, refit=False).fit(X, Y)
-    assert gpu == [3]
+    assert gpu == [1, 1, 1]  # the others have the CPU's threads, so they are not waited for
 
 
 def test_what_a_gpu_cannot_do_runs_on_the_cpu(gpu, noting):

@@ -44,7 +44,7 @@ from gruforecast.foundations.mathematics import sigmoid, tanh
 Z, R, N = range(3)  # the places of the gates
 
 
-# One unit of one window: the CPU's loops and the GPU's threads read these alike.
+# One unit of one window, as the threads of a GPU compute it; the CPU's loops share what they can.
 
 
 @part
@@ -66,6 +66,20 @@ def reset_backward(d_seen, r, seen, one):
     """Gradient of r * seen -> that of the input of r, and of seen."""
     d_r = d_seen * seen
     return d_r * r * (one - r), d_seen * r
+
+
+@part
+def reset_before(a_z, a_r, state):
+    """Inputs of z and r, all parts added -> z, r and what the candidate sees of the state."""
+    r = sigmoid(a_r)
+    return sigmoid(a_z), r, r * state
+
+
+@part
+def unit_before(a_n, z, h):
+    """Input of the candidate, all parts added -> n, h."""
+    n = tanh(a_n)
+    return n, blend(z, n, h)
 
 
 @part

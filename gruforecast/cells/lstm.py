@@ -39,7 +39,7 @@ from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import sigmoid, tanh
 
-# One unit of one window: the CPU's loops and the GPU's threads read these alike.
+# One unit of one window, as the threads of a GPU compute it; the CPU's loops share what they can.
 
 
 @part

@@ -24,8 +24,8 @@ class GRUSearchCV(GridSearchCV):
     the last bit.
 
     On a CPU fits run on threads, one thread each: kernels are compiled once for all, and nothing is
-    copied to other processes. On a GPU (``device="cuda"`` of the estimator, or in the grid) all
-    candidates and folds, up to 512, are trained at once.
+    copied to other processes. On a GPU (``device="cuda"``) all candidates and folds, up to 512, are
+    trained at once.
 
     Parameters
     ----------
@@ -96,14 +96,17 @@ class GRUSearchCV(GridSearchCV):
 
 
 def uses_gpu(estimator: Any, grid: Any) -> bool:
-    """Whether any candidate trains on a GPU; a device that cannot be used is an error."""
-    found = False
+    """Whether all candidates train on a GPU; a device that cannot be used is an error.
+
+    Where some train on the CPU all are fitted side by side on threads, as many as it has.
+    """
+    found = []
     for choices in ParameterGrid(grid):
         candidate = clone(estimator).set_params(**clone(choices, safe=False))
         for part in (candidate, *candidate.get_params().values()):
             if isinstance(part, RecurrentEstimator):
-                found |= _trains_on_gpu(part)
-    return found
+                found.append(_trains_on_gpu(part))
+    return bool(found) and all(found)
 
 
 def _trains_on_gpu(estimator: RecurrentEstimator) -> bool:

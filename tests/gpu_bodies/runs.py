@@ -182,18 +182,16 @@ class Runs:
 
     def test_little_memory_makes_fewer_blocks(self, card, tolerance):
         trials = [make_trial(n=30, seed=seed, options={"batch_size": 30}) for seed in range(2)]
-        message = "device: expected [0-9]+ free bytes on the GPU .* got 999; shorten lookback"
+        message = "device: expected ([0-9]+) free bytes on the GPU .* got 999; free some, shorten"
         with with_blocks(card, 8), counted(card) as n_blocks:
             expected = of_card(card, *trials)
-            with (
-                changed(card, free_memory=lambda: 999),
-                pytest.raises(MemoryError, match=message) as caught,
-            ):
-                of_card(card, *trials)
-            need = int(re.search("expected ([0-9]+)", str(caught.value))[1])
+            with changed(card, free_memory=lambda: 999):
+                refused = of_card(card, *trials)
+            assert [type(run.error) for run in refused] == [MemoryError] * 2
+            need = 8 * int(re.match(message, str(refused[0].error))[1])  # of a team of four blocks
             with changed(card, free_memory=lambda: 2 * need):
                 found = of_card(card, *trials)
-        assert n_blocks == [8, 1]
+        assert n_blocks == [8, 4]
         for run, other in zip(found, expected, strict=True):
             assert_alike(run, other, tolerance)
 
@@ -202,5 +200,10 @@ class Runs:
         message = "hidden_size: expected units whose states fit the GPU's .* got 300; lower it"
         with with_shared(card, 4096), pytest.raises(ValueError, match=message):
             found_by(card, problem, "last", (3, 300))
-        with with_shared(card, 4096), pytest.raises(ValueError, match=message):
-            of_card(card, make_trial(hidden_size=300))
+        trials = [make_trial(), make_trial(hidden_size=300), make_trial(seed=1)]
+        with with_shared(card, 4096):
+            one, refused, other = of_card(card, *trials)
+        assert re.match(message, str(refused.error))
+        assert (refused.network.flat == trials[1].network.flat).all()
+        for run in (one, other):  # the others do not suffer
+            assert (run.error, run.result.stopping_reason) == (None, "max_epochs")

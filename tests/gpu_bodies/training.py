@@ -82,9 +82,23 @@ class Training:
     def test_schedules_with_a_validation_set(self, card, tolerance, options):
         check(card, make_trial(options=options), tolerance=tolerance)
 
-    def test_a_validation_set_of_longer_windows_and_more_of_them(self, card, tolerance):
-        trial, other = make_trial(n=9), make_trial(n=41, n_steps=5, seed=1)
+    @pytest.mark.parametrize("options", [{}, DEEP])
+    def test_a_validation_set_of_longer_windows_and_more_of_them(self, card, tolerance, options):
+        trial, other = make_trial(n=9, **options), make_trial(n=41, n_steps=5, seed=1, **options)
         check(card, trial._replace(validation=other.data), tolerance=tolerance)
+
+    def test_a_gradient_whose_square_is_beyond_single_precision_is_clipped(self, card, tolerance):
+        trial = make_trial(n=5, options={"optimizer": "sgd", "max_epochs": 1, "clip_norm": 1.0})
+        trial.data.windows.series[:, 1] = 2.0**66
+        trial.network.weights["layer0.w_x"][1] = 0.0
+        check(card, trial._replace(validation=None), tolerance=tolerance)
+
+    def test_a_student_t_of_many_degrees(self, card, tolerance):
+        trial = make_trial(n=5, loss="student_t", options={"max_epochs": 1})
+        for at, degrees in ((2, 2.0**14), (5, 7.75)):
+            trial.network.weights["head.w"][:, at] = 0.0
+            trial.network.weights["head.b"][at] = degrees
+        check(card, trial._replace(validation=None), tolerance=tolerance)
 
     @pytest.mark.parametrize("n_blocks", [1, 3, 40])
     def test_models_of_all_kinds_side_by_side(self, card, tolerance, n_blocks):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,7 @@ from numba.cuda.dispatcher import _LaunchConfiguration
 
 from gruforecast.foundations.cuda.jit import THREADS
 
+FAILURES = (driver.CudaAPIError, AttributeError)  # of a driver, or without the name of an attribute
 PLAIN_SHARED = 48 * 1024  # bytes that every kernel may ask for; more is by permission of the driver
 _NO_WARNING = (1024, 1, 1)
 
@@ -27,12 +32,14 @@ class Card:
         How many blocks at least run at once.
     shared_limit : int
         The most bytes of dynamic shared memory that ``prepare`` can allow for a block.
+    allocating : Lock
+        For who asks what is free and then takes it.
     """
 
     real = np.dtype(np.float32)  # of all numbers that are not whole
 
     def __init__(self, number: int) -> None:
-        self.number = number
+        self.number, self.allocating = number, threading.Lock()
         self._device = cuda.gpus[number]
         self._allowed: dict[Any, int] = {}
         with self._device:
@@ -42,13 +49,24 @@ class Card:
     def _most_shared_memory(self) -> int:
         try:
             return max(PLAIN_SHARED, int(self._device.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN))
-        except Exception:  # a driver that does not say
+        except FAILURES:  # a driver that does not say
             return PLAIN_SHARED
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Arrays that die inside this block are given back while their GPU is the current one."""
+        with self._device:
+            try:
+                yield
+            finally:
+                cuda.current_context().deallocations.clear()
 
     def free_memory(self) -> int:
         """Bytes that can still be allocated."""
         with self._device:
-            return int(cuda.current_context().get_memory_info().free)
+            context = cuda.current_context()
+            context.deallocations.clear()  # Numba keeps some of what is no longer used
+            return int(context.get_memory_info().free)
 
     def send(self, array: Any) -> Any:
         """A copy of a host array on the GPU."""
@@ -63,16 +81,11 @@ class Card:
                 driver.device_memset(array, 0, array.nbytes)
             return array
 
-    def receive(self, device_array: Any) -> np.ndarray:
-        """A copy of an array on the host, once all that was launched before is done."""
+    def receive(self, device_array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
+        """A copy of an array, or of a part, once all that was launched before is done."""
         with self._device:
-            copy: np.ndarray = device_array.copy_to_host()
+            copy: np.ndarray = device_array[begin:end].copy_to_host()
             return copy
-
-    def copy_into(self, device_array: Any, host_array: Any) -> None:
-        """Overwrite an array on the GPU."""
-        with self._device:
-            device_array.copy_to_device(np.ascontiguousarray(host_array, device_array.dtype))
 
     def prepare(self, kernel: Any, signature: Any) -> int:
         """Compile a kernel for this GPU; returns the bytes of shared memory it may ask for."""
@@ -97,7 +110,7 @@ class Card:
             driver.driver.cuKernelSetAttribute(
                 attribute, limit, function.handle, function.device.id
             )
-        except Exception:  # the plan of shared memory is then made for what every kernel has
+        except FAILURES:  # the plan of shared memory is then made for what every kernel has
             return PLAIN_SHARED - own
         return limit
 
@@ -108,7 +121,7 @@ class Card:
             compiled = kernel.compile(normalize_signature(signature)[0])
             try:
                 each = compiled.max_cooperative_grid_blocks(THREADS, shared_bytes)
-            except Exception:  # a launch that fits at all has one block on each
+            except FAILURES:  # a launch that fits at all has one block on each
                 each = self.n_multiprocessors
             return max(1, int(each))
 
@@ -128,6 +141,7 @@ class Card:
             cuda.synchronize()
 
 
+@cache
 def open_card(number: int) -> Card:
-    """The GPU of a number; tests put an emulated one in place of this function."""
+    """The GPU of a number, one object for all of a process; tests put another one there."""
     return Card(number)

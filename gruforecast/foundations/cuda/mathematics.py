@@ -9,6 +9,7 @@ from numba import cuda
 
 from gruforecast.foundations import mathematics
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_twin
+from gruforecast.foundations.cuda.primitives import ZERO
 from gruforecast.foundations.random import FIRST, SECOND, STEP
 
 ONE, TWO, HALF, TEN = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.float32(10.0)
@@ -30,9 +31,23 @@ def tanh(x):
 
 
 @gpu_part
+def sign(x):
+    """1, -1 or 0."""
+    return ONE if x > ZERO else (-ONE if x < ZERO else ZERO)
+
+
+@gpu_part
+def two_sum(a, b):
+    """a + b, and what rounding has lost of it (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+@gpu_part
 def softplus(x):
     """log(1 + exp(x)) without overflow."""
-    return max(x, np.float32(0.0)) + math.log1p(math.exp(-abs(x)))
+    return max(x, ZERO) + math.log1p(math.exp(-abs(x)))
 
 
 @gpu_part

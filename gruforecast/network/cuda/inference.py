@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,17 +22,15 @@ from gruforecast.network.cuda.fields import (
 )
 from gruforecast.network.cuda.layout import WideLayout, filled
 from gruforecast.network.cuda.machine import run_forward
-from gruforecast.network.cuda.packing import Plan, fitting_program
+from gruforecast.network.cuda.packing import Plan, fitting_program, n_that_fit
 from gruforecast.network.cuda.products import following, spread
-from gruforecast.network.cuda.program import Program
+from gruforecast.network.cuda.program import MOST_ROWS, Program
 from gruforecast.network.cuda.rows import field
 from gruforecast.network.windows import Windows
 
 if TYPE_CHECKING:
     from gruforecast.network.network import Network
 
-ROWS = 32  # windows of a shard, at most
-_ONE_AT_A_TIME = threading.Lock()  # launches follow one another anyway; their memory would add up
 PIECE = 6  # numbers that say what to write: source, stride, step from slot to slot, columns, to, of
 SIGNATURE = void(
     int64[::1], float32[::1], int32[::1], float32[::1], float32[::1], float32[::1],
@@ -57,13 +54,13 @@ def _write(memory, shard, piece, n_slots, out):
 
 
 @gpu_kernel
-def predict_kernel(plan, data, index, state, work, out, work_size, n_slots, n_pieces):
+def predict_kernel(plan, data, places, state, work, out, work_size, n_slots, n_pieces):
     """Every block takes shards of windows and writes pieces of what they end with.
 
     The plan begins with the record of the model, that of the windows, and those of the pieces.
     """
     shared = cuda.shared.array(0, float32, 16)
-    memory = Memory(plan, data, index, index, state, work, shared)
+    memory = Memory(plan, data, places, places, state, work, shared)  # there are no orders
     model, dataset = np.int64(0), np.int64(MODEL)
     n_rows, n = field(memory, model, N_ROWS), field(memory, dataset, N_WINDOWS)
     own = block() * work_size
@@ -80,27 +77,30 @@ def predict_kernel(plan, data, index, state, work, out, work_size, n_slots, n_pi
 def run(network: Network, windows: Windows, out: np.ndarray, *, gpu: int, what: str) -> None:
     """Fill out (N, .) with "outputs" of the head, the "last" state or "every" state (N, T, .)."""
     if len(windows):
-        with _ONE_AT_A_TIME:
-            _run(open_card(gpu), network, windows, out, what)
+        card = open_card(gpu)
+        with card.current(), card.allocating:
+            _run(card, network, windows, out, what)
 
 
 def _run(card: Card, network: Network, windows: Windows, out: np.ndarray, what: str) -> None:
     spec, wide = network.specification, WideLayout(network.specification)
     limit = card.prepare(predict_kernel, SIGNATURE) // card.real.itemsize
-    rows = min(ROWS, filled(len(windows)))
-    program = fitting_program(Program, spec, wide, windows.n_steps, rows, limit)
-    plan = Plan(1, MODEL, card.real)
+
+    def kind(n_rows: int) -> Program:
+        return Program(spec, wide, windows.n_steps, n_rows, limit)
+
+    program = fitting_program(kind, min(MOST_ROWS, filled(len(windows))))
+    plan, pieces = Plan(1, MODEL, card.real), _pieces(program, what)
     plan.add_dataset(windows)
-    pieces = _pieces(program, what)
     plan.add_numbers(pieces)
     plan.set_model(0, plan.describe(program, 0))
+    sent, result = plan.send(card), card.zeros(out.size, card.real)
+    state = card.send(wide.widen(network.flat).astype(card.real))
     n_shards = -(-len(windows) // program.n_rows)
-    room = card.free_memory() // (2 * program.work_size * card.real.itemsize)
-    n_blocks = max(1, min(n_shards, BLOCKS_PER_MULTIPROCESSOR * card.n_multiprocessors, room))
-    result = card.zeros(out.size, card.real)
+    at_once = BLOCKS_PER_MULTIPROCESSOR * card.n_multiprocessors
+    n_blocks = min(n_shards, at_once, n_that_fit(card, program.work_size))
     card.launch(
-        predict_kernel, n_blocks, *plan.send(card),
-        card.send(wide.widen(network.flat).astype(card.real)),
+        predict_kernel, n_blocks, *sent, state,
         card.zeros(n_blocks * program.work_size, card.real), result,
         program.work_size, out.shape[1] if what == "every" else 1, len(pieces) // PIECE,
         shared_bytes=program.shared_size * card.real.itemsize,

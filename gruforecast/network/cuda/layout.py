@@ -51,10 +51,6 @@ class WideLayout:
         out[self.places] = flat
         return out
 
-    def narrow(self, wide: np.ndarray) -> np.ndarray:
-        """Numbers (size,) -> (P,) of the network."""
-        return np.asarray(wide[self.places])
-
     def _axes(self, parameter: Parameter) -> list[np.ndarray]:
         """Where the rows and columns of a parameter go."""
         kind = parameter.name.rsplit(".", 1)[1]

@@ -16,7 +16,13 @@ from gruforecast.network.cuda.program import Program
 
 @dataclass
 class LearningProgram(Program):
-    """A forward program that keeps what the backward program reads, and that one."""
+    """A forward program that keeps what the backward program reads, and that one.
+
+    ``n_drawn`` is the number of steps of the windows that train, for which dropout is drawn; those
+    of a validation set may have more.
+    """
+
+    n_drawn: int = 0
 
     is_learnt: ClassVar[bool] = True
 
@@ -95,9 +101,8 @@ class LearningProgram(Program):
                 d_states = self.take(self.n_all * self.units)
                 of_direction = d_above + d * self.units
                 self.learn(
-                    fields.COPY, of_direction, joined, d_states, self.units, self.n_all,
-                    self.units, 0,
-                )  # fmt: skip
+                    fields.COPY, of_direction, joined, d_states, self.units, self.n_all, self.units
+                )
         w_h, w_t = self.at(r.prefix + "w_h"), self.take(self.units * self.width)
         self.learn(fields.TRANSPOSE, w_h, self.units, self.width, w_t)
         n_parts = self._n_parts(self.units, self.units)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from gruforecast.network.cuda.program import Program
 from gruforecast.network.windows import Windows
 
 LARGEST_INDEX = np.iinfo(np.int32).max
+SHARE_OF_MEMORY = 0.8  # of what is free, for workspaces
 
 
 class Pool:
@@ -48,7 +49,7 @@ class Plan:
     """Records, programs and data of models; ``fields`` says what stands where."""
 
     def __init__(self, n_models: int, record: int, real: Any) -> None:
-        self.data, self.index = Pool(real), Pool(np.int32)
+        self.data, self.places = Pool(real), Pool(np.int32)
         self.record = record
         self._numbers: list[int] = [0] * (n_models * record)
         self._programs: dict[tuple[Any, ...], int] = {}
@@ -66,25 +67,21 @@ class Plan:
 
     def add_dataset(self, windows: Windows, targets: Any = None, weights: Any = None) -> int:
         """Place of the record of windows and of what they learn."""
-        if windows.starts.size and windows.starts.max() > LARGEST_INDEX:
-            raise ValueError(
-                f"windows: expected at most {LARGEST_INDEX} rows on a GPU, got a window from row "
-                f"{windows.starts.max()}; use device='cpu'."
-            )
+        check_places(windows)
 
         def at(pool: Pool, values: Any) -> int:
             return -1 if values is None else pool.add(values)
 
         record = {
             fields.SERIES: at(self.data, windows.series),
-            fields.STARTS: at(self.index, windows.starts),
-            fields.LENGTHS: at(self.index, windows.lengths),
+            fields.STARTS: at(self.places, windows.starts),
+            fields.LENGTHS: at(self.places, windows.lengths),
             fields.OFFSETS: at(self.data, windows.offsets),
             fields.FACTORS: at(self.data, windows.factors),
             fields.TARGETS: at(self.data, targets),
             fields.TARGET_WEIGHTS: at(self.data, weights),
             fields.FUTURE: at(self.data, windows.future),
-            fields.FUTURE_STARTS: at(self.index, windows.future_starts),
+            fields.FUTURE_STARTS: at(self.places, windows.future_starts),
             fields.N_WINDOWS: len(windows),
             fields.N_FEATURES: windows.n_features,
             fields.N_TARGETS: 0 if targets is None else targets.shape[1],
@@ -121,20 +118,39 @@ class Plan:
         }
 
     def send(self, card: Card) -> tuple[Any, Any, Any]:
-        """The plan, the data and the index, as kernels take them."""
+        """The plan, the data and the places, as kernels take them."""
         numbers = np.array(self._numbers, np.int64)
-        return card.send(numbers), card.send(self.data.joined()), card.send(self.index.joined())
+        return card.send(numbers), card.send(self.data.joined()), card.send(self.places.joined())
 
 
-def fitting_program(
-    kind: type[Program], spec: Any, wide: Any, n_steps: int, n_rows: int, limit: int
-) -> Program:
+def check_places(windows: Windows) -> None:
+    """Rows whose numbers a GPU can hold."""
+    for starts in (windows.starts, windows.future_starts):
+        if starts is not None and starts.size and starts.max() > LARGEST_INDEX:
+            raise ValueError(
+                f"windows: expected at most {LARGEST_INDEX} rows on a GPU, got a window from row "
+                f"{starts.max()}; use device='cpu'."
+            )
+
+
+def fitting_program(kind: Callable[[int], Program], n_rows: int) -> Program:
     """The program for as many windows a shard, up to n_rows, as shared memory has room for."""
     for rows in range(filled(n_rows), 0, -WIDE):
-        program = kind(spec, wide, n_steps, rows, limit)
-        if program.shared_size <= limit:
+        program = kind(rows)
+        if program.shared_size <= program.shared_limit:
             return program
     raise ValueError(
-        f"hidden_size: expected units whose states fit the GPU's {4 * limit} bytes of shared "
-        f"memory, got {spec.hidden_size}; lower it or use device='cpu'."
+        f"hidden_size: expected units whose states fit the GPU's {4 * program.shared_limit} bytes "
+        f"of shared memory, got {program.spec.hidden_size}; lower it or use device='cpu'."
     )
+
+
+def n_that_fit(card: Card, n_numbers: int) -> int:
+    """How many workspaces of so many numbers there is room for; none is an error."""
+    wanted, free = n_numbers * card.real.itemsize, card.free_memory()
+    if wanted > SHARE_OF_MEMORY * free:
+        raise MemoryError(
+            f"device: expected {wanted} free bytes on the GPU for the states of some windows, got "
+            f"{free}; free some, shorten lookback or use device='cpu'."
+        )
+    return int(SHARE_OF_MEMORY * free / wanted)

@@ -19,6 +19,7 @@ from gruforecast.network.parameters import direction_prefix
 from gruforecast.network.specification import Specification
 
 SCRATCH = 16 * THREADS  # numbers of shared memory that sums over threads use
+MOST_ROWS = 32  # windows of a shard
 MOST_PARTS = 4  # of a product, so that all threads have some of it
 KINDS = {  # by the cell's name and whether it has a bias inside a reset gate
     ("gru", True): fields.GRU_AFTER,
@@ -196,11 +197,12 @@ class Program:
         )  # fmt: skip
 
     def _copy(self, source: int, width: int, place: int, stride: int, n: int) -> None:
-        self.do(fields.COPY, source, width, place, stride, n, width, 0)
+        self.do(fields.COPY, source, width, place, stride, n, width)
 
     def _drop(self, place: int, gap: int) -> tuple[int, ...]:
         threshold = _threshold(self.spec.dropout)
-        return (place, gap, threshold, self.size, self.units, self.spec.n_directions)
+        n_drawn = getattr(self, "n_drawn", self.n_steps)
+        return (place, gap, threshold, self.size, self.units, self.spec.n_directions, n_drawn)
 
     def _forward_dense(self) -> None:
         sizes = [*self.spec.dense_sizes, self.spec.n_outputs]

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
-from gruforecast.foundations.cuda.mathematics import sigmoid, tanh
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
@@ -29,7 +28,7 @@ from gruforecast.network.cuda.fields import FIRST, GRU_BEFORE, N_ROWS, N_STEPS, 
 from gruforecast.network.cuda.normalisation import normalise
 from gruforecast.network.cuda.products import following, multiply_spread, spread
 from gruforecast.network.cuda.rows import field
-from gruforecast.network.cuda.units import blend, unit_forward
+from gruforecast.network.cuda.units import reset_before, unit_before, unit_forward
 
 
 class Layer(NamedTuple):
@@ -181,9 +180,9 @@ def _reset(memory, layer, t, b, product, state, seen, place):
         u, stride = product + i * 3 * wide + j, layer.n_rows * 3 * wide
         u_z = sum_parts(shared, u, stride, layer.n_parts)
         u_r = sum_parts(shared, u + wide, stride, layer.n_parts)
-        z = sigmoid(ld(work, at) + ld(memory.state, b + j) + u_z)
-        r = sigmoid(ld(work, at + wide) + ld(memory.state, b + wide + j) + u_r)
-        value = r * ld(shared, state + i * wide + j)
+        a_z = ld(work, at) + ld(memory.state, b + j) + u_z
+        a_r = ld(work, at + wide) + ld(memory.state, b + wide + j) + u_r
+        z, r, value = reset_before(a_z, a_r, ld(shared, state + i * wide + j))
         st(work, at, z)
         st(work, at + wide, r)
         st(work, layer.extra + (t * layer.n_rows + i) * wide + j, value)
@@ -201,9 +200,10 @@ def _unit(memory, layer, i, j, t, h, c, b, b_h, product):
     at, u_at, stride = layer.a + row * width + j, product + i * width + j, layer.n_rows * width
     if layer.kind == GRU_BEFORE:
         u_n = sum_parts(memory.shared, u_at + 2 * wide, stride, layer.n_parts)
-        n = tanh(ld(work, at + 2 * wide) + ld(memory.state, b + 2 * wide + j) + u_n)
+        a_n = ld(work, at + 2 * wide) + ld(memory.state, b + 2 * wide + j) + u_n
+        n, new_h = unit_before(a_n, ld(work, at), h)
         st(work, at + 2 * wide, n)
-        return blend(ld(work, at), n, h), c
+        return new_h, c
     u0, u1, u2, u3 = load_gates(memory.shared, u_at, wide, n_gates)
     for p in range(1, layer.n_parts):
         v0, v1, v2, v3 = load_gates(memory.shared, u_at + p * stride, wide, n_gates)

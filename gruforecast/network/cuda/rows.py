@@ -138,18 +138,14 @@ def embed_backward(memory, shard, o):
 
 @gpu_routine
 def copy_columns(memory, shard, o):
-    """Columns of out (n, .) <- columns of source (n, .), or added to them."""
+    """Columns of out (n, .) <- columns of source (n, .)."""
     plan, work = memory.plan, memory.work
     source, from_stride = shard.work + ld(plan, o + 1), ld(plan, o + 2)
     out, to_stride = shard.work + ld(plan, o + 3), ld(plan, o + 4)
-    n, width, is_added = ld(plan, o + 5), ld(plan, o + 6), ld(plan, o + 7)
+    n, width = ld(plan, o + 5), ld(plan, o + 6)
     i, j, step_i, step_j = spread(width)
     while i < n:
-        value = ld(work, source + i * from_stride + j)
-        at = out + i * to_stride + j
-        if is_added != 0:
-            value = value + ld(work, at)
-        st(work, at, value)
+        st(work, out + i * to_stride + j, ld(work, source + i * from_stride + j))
         i, j = following(i, j, step_i, step_j, width)
     barrier()
 
@@ -169,6 +165,8 @@ def drop(memory, shard, o):
     at, gap, threshold = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
     size, wide, n_directions = ld(plan, o + 4), ld(plan, o + 5), ld(plan, o + 6)
     n_rows, n_steps = field(memory, shard.model, N_ROWS), field(memory, shard.model, N_STEPS)
+    n_drawn = ld(plan, o + 7)
+    n_before = n_steps - n_drawn  # steps that windows that train do not have
     scale = _scale(threshold)
     key = mixed(mixed(shard.key, OF_LAYERS), np.uint64(gap))
     width = n_directions * wide
@@ -176,9 +174,10 @@ def drop(memory, shard, o):
     while i < n_steps * n_rows:
         t, row = divided(i, n_rows)
         direction, unit = divided(j, wide)
-        if unit < size:
+        if unit < size and t >= n_before:
             feature = direction * size + unit
-            place = ((shard.position + row) * n_steps + t) * n_directions * size + feature
+            step = (shard.position + row) * n_drawn + t - n_before
+            place = step * n_directions * size + feature
             value = ld(work, at + i * width + j)
             st(work, at + i * width + j, value * scale if is_kept(key, place, threshold) else ZERO)
         i, j = following(i, j, step_i, step_j, width)

@@ -10,7 +10,8 @@ from gruforecast.network.cuda.fields import GRU_AFTER, LSTM
 _gru, _gru_backward = on_gpu(gru.unit_after), on_gpu(gru.unit_after_backward)
 _lstm, _lstm_backward = on_gpu(lstm.unit), on_gpu(lstm.unit_backward)
 _rnn, _rnn_backward = on_gpu(rnn.unit), on_gpu(rnn.unit_backward)
-blend, blend_backward = on_gpu(gru.blend), on_gpu(gru.blend_backward)
+reset_before, unit_before = on_gpu(gru.reset_before), on_gpu(gru.unit_before)
+blend_backward = on_gpu(gru.blend_backward)
 reset_backward = on_gpu(gru.reset_backward)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -11,8 +11,8 @@ from gruforecast.foundations.cuda.card import Card
 from gruforecast.foundations.random import derive_key
 from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
-from gruforecast.network.cuda.packing import Plan, Pool, fitting_program
-from gruforecast.network.cuda.program import Program, number_of
+from gruforecast.network.cuda.packing import Plan, Pool, check_places, fitting_program, n_that_fit
+from gruforecast.network.cuda.program import MOST_ROWS, Program, number_of
 from gruforecast.network.parameters import Layout
 from gruforecast.network.specification import Specification
 from gruforecast.training.cuda import fields as f
@@ -21,8 +21,39 @@ from gruforecast.training.cuda.kernel import SIGNATURE, train_kernel
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.job import Job
 
-ROWS = 32  # windows of a shard, at most: of a model that one block trains
-SHARE_OF_MEMORY = 0.8  # of what is free, for workspaces
+
+def program_maker(card: Card) -> Callable[[Job, int], Program]:
+    """What makes programs for jobs and at most so many rows; those of equal jobs are the same."""
+    limit = card.prepare(train_kernel, SIGNATURE) // card.real.itemsize
+
+    @cache
+    def make(spec: Specification, n_steps: int, n_drawn: int, rows: int) -> Program:
+        def kind(n_rows: int) -> Program:
+            wide = WideLayout(spec)
+            return LearningProgram(spec, wide, n_steps, n_rows, limit, n_drawn=n_drawn)
+
+        return fitting_program(kind, rows)
+
+    def of_job(job: Job, rows: int) -> Program:
+        sets = [job.data] if job.validation is None else [job.data, job.validation]
+        n_steps = max(one.windows.n_steps for one in sets)
+        return make(job.network.specification, n_steps, job.data.windows.n_steps, rows)
+
+    return of_job
+
+
+def refusal(card: Card, program: Callable[[Job, int], Program], job: Job) -> Exception | None:
+    """Why a job cannot be trained even by one block with the fewest rows, if it cannot."""
+    try:
+        _numbers(job)
+        for data in (job.data, job.validation):
+            if data is not None:
+                check_places(data.windows)
+        least = program(job, WIDE)
+        n_that_fit(card, least.work_size + least.wide.size)
+    except (ValueError, MemoryError) as problem:
+        return problem
+    return None
 
 
 class Fleet:
@@ -32,56 +63,40 @@ class Fleet:
     windows, so that there are shards for all.
     """
 
-    def __init__(self, card: Card, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, card: Card, jobs: Sequence[Job], program: Callable[[Job, int], Program]
+    ) -> None:
         self.card, self.jobs = card, jobs
-        self.wide = [WideLayout(job.network.specification) for job in jobs]
         self.n_arrays = [len(job.state.arrays) for job in jobs]
-        limit = card.prepare(train_kernel, SIGNATURE) // card.real.itemsize
         largest = max(_batch_size(job) for job in jobs)
         self.team_size = max(1, min(card.n_multiprocessors // len(jobs), -(-largest // WIDE)))
-        self.programs = self._programs(limit)
+        self.programs = [program(job, self._n_rows(job)) for job in jobs]
+        self.wide = [one.wide for one in self.programs]
         self.shared_bytes = max(p.shared_size for p in self.programs) * card.real.itemsize
         self.work_size = max(p.work_size for p in self.programs)
         self.stride = max(wide.size for wide in self.wide)
-        self.n_teams = self._count_teams()
         self.plan = self._plan()
-        self.sent = self.plan.send(card)
-        self.state = card.send(self._first_state())
-        n_lanes = self.n_blocks * (self.stride + 1)  # of gradients, and a note for each block
-        self.work = card.zeros(self.n_blocks * self.work_size + n_lanes, card.real)
+        with card.allocating:
+            self.sent = self.plan.send(card)
+            self.state = card.send(self._first_state())
+            self.n_teams = self._count_teams()
+            n_lanes = self.n_blocks * (self.stride + 1)  # of gradients, and a note for each block
+            self.work = card.zeros(self.n_blocks * self.work_size + n_lanes, card.real)
 
     @property
     def n_blocks(self) -> int:
         return self.n_teams * self.team_size
 
-    def _programs(self, limit: int) -> list[Program]:
-        """One for each job; those of equal networks and windows are the same."""
-
-        @cache
-        def program(spec: Specification, n_steps: int, rows: int) -> Program:
-            return fitting_program(LearningProgram, spec, WideLayout(spec), n_steps, rows, limit)
-
-        found = []
-        for job in self.jobs:
-            sets = [job.data] if job.validation is None else [job.data, job.validation]
-            n_steps = max(one.windows.n_steps for one in sets)
-            rows = min(ROWS, filled(-(-_batch_size(job) // self.team_size)))
-            found.append(program(job.network.specification, n_steps, rows))
-        return found
+    def _n_rows(self, job: Job) -> int:
+        """Windows of a shard: enough for one block, or few, so that there are shards for a team."""
+        return min(MOST_ROWS, filled(-(-_batch_size(job) // self.team_size)))
 
     def _count_teams(self) -> int:
         """As many as there are models and room for: all blocks of a team must run at once."""
         at_once = self.card.n_at_once(train_kernel, SIGNATURE, self.shared_bytes)
-        of_block = (self.work_size + self.stride + WIDE) * self.card.real.itemsize
-        room = int(SHARE_OF_MEMORY * self.card.free_memory()) // of_block
-        n_blocks = min(at_once, room)
-        self.team_size = max(1, min(self.team_size, n_blocks))
-        if n_blocks < 1:
-            raise MemoryError(
-                f"device: expected {of_block} free bytes on the GPU for the states of a shard, "
-                f"got {self.card.free_memory()}; shorten lookback or use device='cpu'."
-            )
-        return max(1, min(len(self.jobs), n_blocks // self.team_size))
+        of_block = self.work_size + self.stride + WIDE
+        room = n_that_fit(self.card, of_block * self.team_size)
+        return max(1, min(len(self.jobs), at_once // self.team_size, room))
 
     def _plan(self) -> Plan:
         """Records, programs and data of all models."""
@@ -101,24 +116,24 @@ class Fleet:
         limits = (options.l1, l2, decay, options.value_limit, options.norm_limit, options.tol)
         mask = wide.widen(Layout(job.network.specification).weight_mask())
         key = int(derive_key(options.seed))
-        return plan.describe(program, self.places[number]) | {
-            f.TRAINING: _add(plan, job.data),
-            f.VALIDATION: -1 if job.validation is None else _add(plan, job.validation),
-            f.BATCH: _batch_size(job),
-            f.KEY: key - (1 << 64) if key >= 1 << 63 else key,  # the same bits with a sign
-            f.PATIENCE: options.patience or 0,
-            f.LOSS: number_of("loss", loss.name, losses.KINDS, loss.name),
-            f.LOSS_OPTIONS: plan.data.add(loss.options),
-            f.N_LOSS_OPTIONS: len(loss.options),
-            f.OPTIMIZER: number_of(
-                "optimizer", type(optimizer), optimizers.KINDS, options.optimizer
-            ),
-            f.OPTIMIZER_OPTIONS: plan.data.add(optimizers.numbers_of(optimizer)),
-            f.N_ARRAYS: self.n_arrays[number],
-            f.LIMITS: plan.data.add(limits),
-            f.MASK: plan.data.add(mask),
-            f.PROGRESS: number * f.OF_MODEL,
-        }
+        return (
+            plan.describe(program, self.places[number])
+            | _numbers(job)
+            | {
+                f.TRAINING: _add(plan, job.data),
+                f.VALIDATION: -1 if job.validation is None else _add(plan, job.validation),
+                f.BATCH: _batch_size(job),
+                f.KEY: key - (1 << 64) if key >= 1 << 63 else key,  # the same bits with a sign
+                f.PATIENCE: options.patience or 0,
+                f.LOSS_OPTIONS: plan.data.add(loss.options),
+                f.N_LOSS_OPTIONS: len(loss.options),
+                f.OPTIMIZER_OPTIONS: plan.data.add(optimizers.numbers_of(optimizer)),
+                f.N_ARRAYS: self.n_arrays[number],
+                f.LIMITS: plan.data.add(limits),
+                f.MASK: plan.data.add(mask),
+                f.PROGRESS: number * f.OF_MODEL,
+            }
+        )
 
     def _first_state(self) -> np.ndarray:
         """Weights, arrays of the optimiser and the best weights of every model."""
@@ -145,29 +160,31 @@ class Fleet:
         card.launch(
             train_kernel, self.n_blocks, *self.sent, card.send(orders.joined()),
             card.send(rates.joined()), self.state, self.work, report, made,
-            card.zeros(2 * self.n_teams + 1, np.int32), len(self.jobs), self.team_size,
+            card.zeros(2 * self.n_teams + 1, np.int64), len(self.jobs), self.team_size,
             self.work_size, self.stride, shared_bytes=self.shared_bytes,
         )  # fmt: skip
         return card.receive(report), card.receive(made)
 
-    def receive(self) -> list[np.ndarray]:
-        """The state of every model, array by array, without what fills it up."""
-        everything, found = self.card.receive(self.state), []
-        for place, wide, n_arrays in zip(self.places, self.wide, self.n_arrays, strict=True):
-            n = f.n_kept(n_arrays)
-            kept = everything[place : place + n * wide.size].reshape(n, wide.size)
-            found.append(kept[:, wide.places])
-        return found
+    def receive(self, number: int) -> np.ndarray:
+        """The state of a model, array by array, without what fills it up."""
+        place, wide, n = self.places[number], self.wide[number], f.n_kept(self.n_arrays[number])
+        kept = self.card.receive(self.state, place, place + n * wide.size)
+        return np.asarray(kept.reshape(n, wide.size)[:, wide.places])
 
 
 def _batch_size(job: Job) -> int:
     return min(job.options.batch_size, len(job.data))
 
 
+def _numbers(job: Job) -> dict[int, int]:
+    """What kernels call the loss and the optimiser of a job."""
+    loss, optimizer = job.options.loss, job.options.optimizer
+    kind = type(job.options.make_optimizer())
+    return {
+        f.LOSS: number_of("loss", loss, losses.KINDS, loss),
+        f.OPTIMIZER: number_of("optimizer", kind, optimizers.KINDS, optimizer),
+    }
+
+
 def _add(plan: Plan, data: Dataset) -> int:
     return plan.add_dataset(data.windows, data.targets, data.weights)
-
-
-def cost(job: Job) -> float:
-    """What an epoch takes, about: those that take longest begin first."""
-    return float(len(job.data)) * job.data.windows.n_steps * job.network.flat.size

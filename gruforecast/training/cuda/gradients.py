@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
-from gruforecast.foundations.cuda.mathematics import ONE, mixed
+from gruforecast.foundations.cuda.mathematics import ONE, mixed, sign, two_sum
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
@@ -102,7 +102,7 @@ def shards(memory, team, model, dataset, order, n, scale, key, is_training):
         for k in range(thread(), field(memory, model, N_WEIGHTS), n_threads()):
             st(memory.work, lane + k, ZERO)
         barrier()
-    total = ZERO
+    total = lost = ZERO
     for first in range(team.rank * n_rows, n, team.size * n_rows):
         at = order if order < 0 else order + first
         n_windows = min(n_rows, n - first)
@@ -111,26 +111,22 @@ def shards(memory, team, model, dataset, order, n, scale, key, is_training):
         for n_before in range(1 + is_training):  # one place that runs programs: they are merged in
             run_any(memory, shard, begin, length)
             if n_before == 0:
-                total += shard_loss(memory, shard, scale)
+                total, error = two_sum(total, shard_loss(memory, shard, scale))
+                lost += error
                 begin, length = field(memory, model, BACKWARD), field(memory, model, N_BACKWARD)
-    return total
+    return total + lost if math.isfinite(lost) else total  # of infinity nothing is lost
 
 
 @gpu_routine
 def combine(memory, team, model):
-    """This block's share of the gradient -> the first lane, with penalties, cut by value.
-
-    Returns the sum of its squares.
-    """
+    """This block's share of the gradient -> the first lane, with penalties, cut by value."""
     limits, mask = field(memory, model, LIMITS), field(memory, model, MASK)
     lasso, ridge = ld(memory.data, limits + L1), ld(memory.data, limits + L2)
     bound, weights = ld(memory.data, limits + CLIP_VALUE), field(memory, model, WEIGHTS)
     begin, end = share(memory, team, model)
-    squares = ZERO
     for j in range(begin + thread(), end, n_threads()):
         w = ld(memory.state, weights + j)
-        sign = ONE if w > ZERO else (-ONE if w < ZERO else ZERO)
-        g = ld(memory.data, mask + j) * (ridge * w + lasso * sign)
+        g = ld(memory.data, mask + j) * (ridge * w + lasso * sign(w))
         for rank in range(team.size):
             g += ld(memory.work, team.lanes + rank * team.stride + j)
         if g > bound:
@@ -138,6 +134,15 @@ def combine(memory, team, model):
         elif g < -bound:
             g = -bound
         st(memory.work, team.lanes + j, g)
+
+
+@gpu_routine
+def sum_of_squares(memory, team, model, factor):
+    """Of this block's share of the gradient, times a factor, once ``combine`` has made it."""
+    begin, end = share(memory, team, model)
+    squares = ZERO
+    for j in range(begin + thread(), end, n_threads()):
+        g = ld(memory.work, team.lanes + j) * factor
         squares += g * g
     return block_sum(squares, memory.shared, 0)
 

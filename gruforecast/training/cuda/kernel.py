@@ -31,6 +31,7 @@ from gruforecast.training.cuda.gradients import (
     shards,
     share,
     step,
+    sum_of_squares,
     team_sum,
     total_weight,
 )
@@ -38,10 +39,11 @@ from gruforecast.training.cuda.gradients import (
 GOES_ON, STOPPED_EARLY = np.int64(f.GOES_ON), np.int64(f.STOPPED_EARLY)
 ODD_LOSS, ODD_NORM = np.int64(f.ODD_LOSS), np.int64(f.ODD_NORM)
 ODD_WEIGHTS, ODD_VALIDATION = np.int64(f.ODD_WEIGHTS), np.int64(f.ODD_VALIDATION)
+TINY = np.float32(2.0**-60)
 NOWHERE, NO, YES = np.int64(-1), np.int64(0), np.int64(1)
 SIGNATURE = void(
     int64[::1], float32[::1], int32[::1], int32[::1], float32[::1], float32[::1], float32[::1],
-    float32[::1], int64[::1], int32[::1], int64, int64, int64, int64,
+    float32[::1], int64[::1], int64[::1], int64, int64, int64, int64,
 )  # fmt: skip
 
 
@@ -77,8 +79,13 @@ def _count_odd(memory, team, model, n_met):
 @gpu_routine
 def _step(memory, books, team, model, k, report, n_met):
     """Clipping and update, once the lanes hold gradients: the status, and barriers met."""
-    squares, n_met = team_sum(memory, team, combine(memory, team, model), n_met)
-    norm = math.sqrt(squares)
+    combine(memory, team, model)
+    squares, n_met = team_sum(memory, team, sum_of_squares(memory, team, model, ONE), n_met)
+    factor = ONE
+    if not math.isfinite(squares):  # of numbers that may be, and clipping is for such
+        factor = TINY
+        squares, n_met = team_sum(memory, team, sum_of_squares(memory, team, model, TINY), n_met)
+    norm = math.sqrt(squares) / factor
     _note(team, books.report, report + 1, norm)
     if not math.isfinite(norm):
         return ODD_NORM, n_met
@@ -177,7 +184,7 @@ def _next_model(team, n_met):
     if team.rank == 0 and thread() == 0:
         st(team.arrivals, turn, take_number(team.arrivals, team.turns - 1))
     n_met = team_barrier(team.arrivals, team.number, team.size, n_met)
-    number = np.int64(ld(team.arrivals, turn))
+    number = ld(team.arrivals, turn)
     return number, team_barrier(team.arrivals, team.number, team.size, n_met)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gruforecast.foundations.cuda.card import open_card
+from gruforecast.foundations.cuda.card import FAILURES as CARD_FAILURES
+from gruforecast.foundations.cuda.card import Card, open_card
 from gruforecast.network.cuda.packing import Pool
 from gruforecast.training.cuda import fields as f
-from gruforecast.training.cuda.fleet import Fleet, cost
+from gruforecast.training.cuda.fleet import Fleet, program_maker, refusal
 from gruforecast.training.cuda.optimizers import numbers_of_steps
 from gruforecast.training.dataset import total_weight
 from gruforecast.training.finite import advise, describe
@@ -20,6 +22,8 @@ from gruforecast.training.state import EpochReport
 from gruforecast.training.wanted import check_wanted
 
 MOST_POSITIONS = 2**25  # of windows in the orders of one launch
+SECONDS = 1.0  # that a launch should take: an interruption waits for its end, some drivers do not
+FIRST = 1  # epochs of a launch before one was timed
 ODD = {
     f.ODD_LOSS: "the loss became {loss}",
     f.ODD_NORM: "the norm of the gradient became {norm}",
@@ -29,40 +33,75 @@ ODD = {
 
 
 def train_jobs(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
-    """Train networks side by side; afterwards each holds its best weights, or its last."""
-    longest_first = sorted(range(len(jobs)), key=lambda number: -cost(jobs[number]))
-    runs = [_Run(jobs[number]) for number in longest_first]
-    fleet = Fleet(open_card(gpu), [run.job for run in runs])
+    """Train networks side by side; afterwards each holds its best weights, or its last.
+
+    A job that cannot be trained here has its error as its outcome; the others go on without it.
+    """
+    card = open_card(gpu)
+    with card.current():
+        program, runs = program_maker(card), [_Run(job) for job in jobs]
+        for run in runs:
+            if error := refusal(card, program, run.job):
+                run.outcome = Outcome("refused", run.state, error=error)
+        able = [run for run in runs if run.outcome is None or run.outcome.error is None]
+        if able:
+            _train(card, program, sorted(able, key=_cost, reverse=True))
+    return [run.outcome for run in runs]  # type: ignore[misc]  # all runs have ended
+
+
+def _cost(run: _Run) -> float:
+    """What an epoch takes, about: runs whose epochs take longest begin first."""
+    data = run.job.data
+    return float(len(data)) * data.windows.n_steps * run.state.flat.size
+
+
+def _train(card: Card, program: Any, runs: Sequence[_Run]) -> None:
+    """Launch after launch, until every run has ended."""
+    fleet, most = Fleet(card, [run.job for run in runs], program), FIRST
     try:
         while any(run.outcome is None for run in runs):
             check_wanted()
-            _launch(fleet, runs)
-    finally:
-        for run, kept in zip(runs, fleet.receive(), strict=True):
-            run.end(kept)
-    outcomes = dict(zip(longest_first, (run.outcome for run in runs), strict=True))
-    return [outcomes[number] for number in range(len(jobs))]  # type: ignore[misc]
+            begin = time.perf_counter()
+            n_epochs = _launch(fleet, runs, most)
+            of_epoch = (time.perf_counter() - begin) / n_epochs
+            most = max(1, int(min(2 * n_epochs, SECONDS / of_epoch)))
+    except CARD_FAILURES:  # there is nothing left to receive
+        raise
+    except BaseException:
+        _end(fleet, runs)
+        raise
+    _end(fleet, runs)
 
 
-def _launch(fleet: Fleet, runs: Sequence[_Run]) -> None:
-    """Some epochs of every run that goes on."""
-    rates, orders = Pool(fleet.card.real), Pool(np.int32)
-    progress, size = np.zeros((len(runs), f.OF_MODEL), np.int64), 0
+def _end(fleet: Fleet, runs: Sequence[_Run]) -> None:
+    for number, run in enumerate(runs):
+        run.end(fleet.receive(number))
+
+
+def _launch(fleet: Fleet, runs: Sequence[_Run], most: int) -> int:
+    """Some epochs of every run that goes on; returns how many they are at most."""
+    inputs, progress = _Inputs(fleet.card.real), np.zeros((len(runs), f.OF_MODEL), np.int64)
     active = [run for run in runs if run.outcome is None]
-    most = max(1, MOST_POSITIONS // sum(len(run.job.data) for run in active))
+    most = max(1, min(most, MOST_POSITIONS // sum(len(run.job.data) for run in active)))
     for run, record in zip(runs, progress, strict=True):
         if run.outcome is None:
-            size = run.prepare(record, most, rates, orders, size)
-        else:  # no epochs, but it reports its scores all the same
-            record[f.REPORT] = size
-            size += f.N_SCORES
-    report, made = fleet.launch(rates, orders, size, progress.ravel())
+            run.prepare(record, most, inputs)
+        record[f.REPORT] = inputs.report_size  # without epochs, too, it reports its scores
+        inputs.report_size += int(record[f.N_EPOCHS]) * run.of_epoch + f.N_SCORES
+    report, made = fleet.launch(inputs.rates, inputs.orders, inputs.report_size, progress.ravel())
     made = made.reshape(progress.shape)
-    watched = any(run.job.callbacks for run in active)
-    kept = fleet.receive() if watched else [None] * len(runs)
-    for run, record, arrays in zip(runs, made, kept, strict=True):
+    for number, (run, record) in enumerate(zip(runs, made, strict=True)):
         if run.outcome is None:
-            run.account(record, report, arrays)
+            run.account(record, report, fleet.receive(number) if run.job.callbacks else None)
+    return int(progress[:, f.N_EPOCHS].max())
+
+
+class _Inputs:
+    """What all runs of a launch put together."""
+
+    def __init__(self, real: Any) -> None:
+        self.rates, self.orders, self.report_size = Pool(real), Pool(np.int32), 0
+        self.relative: dict[tuple[Any, ...], np.ndarray] = {}  # rates that models have in common
 
 
 class _Run:
@@ -73,6 +112,7 @@ class _Run:
         self.optimizer = job.options.make_optimizer()
         self.n_batches = -(-len(job.data) // job.options.batch_size)
         self.weight = total_weight(job.data.targets, job.data.weights)
+        self.of_epoch = f.OF_BATCH * self.n_batches + 1  # numbers of the report
         self.norm = 0.0  # of the last finite gradient
         self.is_odd = False  # whether the last epoch was broken off
         self.outcome: Outcome | None = None
@@ -89,33 +129,28 @@ class _Run:
             return 1
         return min(most, self.options.max_epochs - self.state.epoch)
 
-    def prepare(self, record: np.ndarray, most: int, rates: Pool, orders: Pool, report: int) -> int:
-        """Write what a launch needs to know; returns where the next report begins."""
+    def prepare(self, record: np.ndarray, most: int, inputs: _Inputs) -> None:
+        """Write what a launch needs to know."""
         state, n_epochs = self.state, self._n_epochs(most)
         n = len(self.job.data)
-        self.rates = self._rates(n_epochs)
+        self.rates = self._rates(n_epochs, inputs.relative)
         scores = [state.best_loss, state.waited_for]
         numbers = numbers_of_steps(self.optimizer, self.rates, state.step)
         order = [state.order(n, state.epoch + e) for e in range(n_epochs)]
         record[f.N_EPOCHS] = n_epochs
-        record[f.ORDERS] = orders.add(np.concatenate(order))
-        record[f.RATES] = rates.add(np.concatenate([scores, numbers.ravel()]))
-        record[f.REPORT] = report
+        record[f.ORDERS] = inputs.orders.add(np.concatenate(order))
+        record[f.RATES] = inputs.rates.add(np.concatenate([scores, numbers.ravel()]))
         record[f.STEP], record[f.WAITED] = state.step, state.waited
-        return report + n_epochs * (f.OF_BATCH * self.n_batches + 1) + f.N_SCORES
 
-    def _rates(self, n_epochs: int) -> np.ndarray:
+    def _rates(self, n_epochs: int, known: dict[tuple[Any, ...], np.ndarray]) -> np.ndarray:
         """The learning rate of every step of the next epochs."""
-        state, n = self.state, self.n_batches
-        by_step = state.schedule.depends_on_total
-        found = [
-            [
-                state.rate(state.step + e * n + b, state.epoch + e, n)
-                for b in range(n if by_step else 1)
-            ]
-            for e in range(n_epochs)
-        ]
-        return np.broadcast_to(np.array(found), (n_epochs, n)).ravel()
+        state, n, options = self.state, self.n_batches, self.options
+        key = (repr(state.schedule), state.step, state.epoch, n, options.max_epochs, n_epochs)
+        if key not in known:
+            steps = range(n_epochs * n)
+            rates = [state.rate(state.step + k, state.epoch + k // n, n) for k in steps]
+            known[key] = np.array(rates) / options.learning_rate
+        return known[key] * options.learning_rate
 
     def account(self, record: np.ndarray, report: np.ndarray, kept: Any) -> None:
         """Note the epochs of a launch as if they had been made one by one."""
@@ -139,8 +174,7 @@ class _Run:
         if kept is not None:
             self._take(kept)
         if (status := int(record[f.STATUS])) in ODD:
-            failed = done if done < n_epochs else n_epochs - 1
-            self._break_off(status, int(record[f.BATCHES_DONE]), batches[failed], scored[failed])
+            self._break_off(status, int(record[f.BATCHES_DONE]), batches[done], scored[done])
         elif self._stopped_by_callback(batches[done - 1, :, 1]):
             return
         else:

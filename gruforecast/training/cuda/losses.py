@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
-from gruforecast.foundations.cuda.mathematics import HALF, ONE, TWO, digamma, softplus
+from gruforecast.foundations.cuda.mathematics import HALF, ONE, TWO, digamma, sign, softplus
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
@@ -48,12 +48,9 @@ KINDS = {
     "cross_entropy": 7,
 }
 MIN_SCALE, MIN_DEGREES = np.float32(likelihood.MIN_SCALE), np.float32(likelihood.MIN_DEGREES)
+QUARTER, EIGHT = np.float32(0.25), np.float32(8.0)
+C3, C5 = np.float32(1.0 / 24.0), np.float32(1.0 / 20.0)
 PI, HALF_LOG_TWO_PI = np.float32(math.pi), np.float32(0.5 * math.log(2.0 * math.pi))
-
-
-@gpu_part
-def _sign(e):
-    return ONE if e > ZERO else (-ONE if e < ZERO else ZERO)
 
 
 @gpu_part
@@ -62,7 +59,7 @@ def _huber(work, raw, d_raw, y, delta, factor):
     if abs(e) <= delta:
         st(work, d_raw, factor * e)
         return HALF * e * e
-    st(work, d_raw, factor * delta * _sign(e))
+    st(work, d_raw, factor * delta * sign(e))
     return delta * (abs(e) - HALF * delta)
 
 
@@ -95,19 +92,33 @@ def _gaussian(work, raw, d_raw, y, factor):
 
 
 @gpu_part
+def _constant_of_t(n):
+    """lgamma(n / 2) - lgamma((n + 1) / 2) + log(n pi) / 2, and twice its derivative.
+
+    From eight degrees on by its series, as logarithms of gamma would cancel in float32.
+    """
+    if n >= EIGHT:
+        x = ONE / n
+        s = x * x
+        value = HALF_LOG_TWO_PI + x * (QUARTER - s * (C3 - s * C5))
+        return value, -s * (HALF - s * (QUARTER - s * HALF))
+    value = math.lgamma(HALF * n) - math.lgamma(HALF * (n + ONE)) + HALF * math.log(n * PI)
+    return value, digamma(HALF * n) - digamma(HALF * (n + ONE)) + ONE / n
+
+
+@gpu_part
 def _student_t(work, raw, d_raw, y, factor):
     s, v = ld(work, raw + 1), ld(work, raw + 2)
     deviation, n = softplus(s) + MIN_SCALE, softplus(v) + MIN_DEGREES
     x = (y - ld(work, raw)) / deviation
     tail = math.log1p(x * x / n)
     pull = (n + ONE) / (n + x * x)
-    d_n = HALF * (digamma(HALF * n) - digamma(HALF * (n + ONE)) + ONE / n + tail)
-    d_n -= HALF * pull * x * x / n
+    constant, slope = _constant_of_t(n)
+    d_n = HALF * (slope + tail) - HALF * pull * x * x / n
     st(work, d_raw, -factor * pull * x / deviation)
     st(work, d_raw + 1, factor * (ONE - pull * x * x) / deviation * _slope_of_softplus(s))
     st(work, d_raw + 2, factor * d_n * _slope_of_softplus(v))
-    value = math.lgamma(HALF * n) - math.lgamma(HALF * (n + ONE)) + HALF * math.log(n * PI)
-    return value + math.log(deviation) + HALF * (n + ONE) * tail
+    return constant + math.log(deviation) + HALF * (n + ONE) * tail
 
 
 @gpu_part
@@ -144,7 +155,7 @@ def _element(kind, work, raw, d_raw, j, y, data, options, n_options, n_outputs, 
         return e * e
     if kind == ABSOLUTE_ERROR:
         e = ld(work, at) - y
-        st(work, to, factor * _sign(e))
+        st(work, to, factor * sign(e))
         return abs(e)
     if kind == HUBER:
         return _huber(work, at, to, y, ld(data, options), factor)

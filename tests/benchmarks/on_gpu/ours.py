@@ -51,9 +51,9 @@ class Watch:
 
 
 def _real_card(number: int) -> Any:
-    from gruforecast.foundations.cuda.card import Card
+    from gruforecast.foundations.cuda.card import open_card
 
-    return Card(number)
+    return open_card(number)
 
 
 def _emulated_card(number: int) -> Any:
@@ -88,14 +88,14 @@ def give_back() -> None:
 
 
 @contextlib.contextmanager
-def changed(rows: int = fleet.ROWS, **numbers: int) -> Iterator[None]:
+def changed(rows: int = fleet.MOST_ROWS, **numbers: int) -> Iterator[None]:
     """Another number of multiprocessors, or of windows that a shard has at most."""
-    before, fleet.ROWS = fleet.ROWS, rows
+    before, fleet.MOST_ROWS = fleet.MOST_ROWS, rows
     CHANGED.update(numbers)
     try:
         yield
     finally:
-        fleet.ROWS = before
+        fleet.MOST_ROWS = before
         CHANGED.clear()
 
 

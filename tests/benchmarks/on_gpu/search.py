@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from gruforecast.training.cuda.fleet import Fleet
+from gruforecast.training.cuda.fleet import Fleet, program_maker
 from gruforecast.training.cuda.launch import train_jobs
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.job import Job
@@ -142,7 +142,8 @@ def _team_sizes(most: int, batch: int) -> list[int]:
 
 
 def _team(setting: Setting, emit: Emit, size: Size, data: Dataset, told: dict[str, Any]) -> None:
-    fleet = Fleet(ours.open_watched(0), [make_job(size, data, 0, 1)])
+    card = ours.open_watched(0)
+    fleet = Fleet(card, [make_job(size, data, 0, 1)], program_maker(card))
     told |= {
         "team": fleet.team_size, "n_rows": fleet.programs[0].n_rows, "n_blocks": fleet.n_blocks,
         "shared_bytes": fleet.shared_bytes, "work_bytes": 4 * fleet.work_size,
