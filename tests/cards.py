@@ -46,6 +46,7 @@ class CardInPlace:
         monkeypatch.setattr(together, "_train_jobs", counted_jobs)
         monkeypatch.setattr(device, "count_gpus", lambda: 1)
         monkeypatch.setattr(device, "has_compiler", lambda: True)
+        monkeypatch.setattr(device, "capability", lambda number: 9.0)
 
     @property
     def n_launches(self):

@@ -25,6 +25,7 @@ QUICK = {"hidden_size": 4, "max_iter": 3, "random_state": 0}
 def two_gpus(monkeypatch):
     monkeypatch.setattr(device, "count_gpus", lambda: 2)
     monkeypatch.setattr(device, "has_compiler", lambda: True)
+    monkeypatch.setattr(device, "capability", lambda number: 9.0)
 
 
 @pytest.fixture
@@ -75,6 +76,13 @@ def test_other_names_are_refused(name):
 def test_a_name_stands_for_a_number(two_gpus):
     numbers = [resolve_device(name) for name in ("cpu", "cuda", "cuda:0", "cuda:1", "auto")]
     assert numbers == [None, 0, 0, 1, 0]
+
+
+def test_a_gpu_that_is_too_old(two_gpus, monkeypatch):
+    monkeypatch.setattr(device, "capability", lambda number: (6.1, 7.5)[number])
+    assert [resolve_device(name) for name in ("auto", "cuda:1")] == [None, 1]
+    with pytest.raises(RuntimeError, match="device: expected .* capability 7.0 or more, got 'cuda"):
+        resolve_device("cuda")
 
 
 def test_auto_is_the_cpu_where_a_gpu_or_the_package_lacks(two_gpus, monkeypatch):

@@ -282,6 +282,7 @@ def gpu(monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(device, "count_gpus", lambda: 1)
     monkeypatch.setattr(device, "has_compiler", lambda: True)
+    monkeypatch.setattr(device, "capability", lambda number: 9.0)
     monkeypatch.setattr(meeting, "_train_jobs", train_jobs)
     return calls
 
@@ -394,6 +395,7 @@ def test_a_device_that_lacks_is_said_before_anything_is_fitted(monkeypatch):
         GRUSearchCV(forecaster(device="cuda"), GRID, cv=2).fit(X, Y)
     monkeypatch.setattr(device, "count_gpus", lambda: 1)
     monkeypatch.setattr(device, "has_compiler", lambda: True)
+    monkeypatch.setattr(device, "capability", lambda number: 9.0)
     with pytest.raises(RuntimeError, match="got 'cuda:1' where there is one GPU"):
         GRUSearchCV(forecaster(), {"device": ["cpu", "cuda", "cuda:1"]}, cv=2).fit(X, Y)
     with pytest.raises(ValueError, match="device: expected 'cpu', 'cuda'"):

@@ -31,6 +31,7 @@ def calls(monkeypatch):
 
     monkeypatch.setattr(device, "count_gpus", lambda: 2)
     monkeypatch.setattr(device, "has_compiler", lambda: True)
+    monkeypatch.setattr(device, "capability", lambda number: 9.0)
     monkeypatch.setattr(meeting, "_train_jobs", train_jobs)
     return made
 

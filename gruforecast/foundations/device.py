@@ -8,6 +8,8 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+LEAST_CAPABILITY = 7.0  # of threads that wait for each other across blocks
+_CAPABILITY = (75, 76)  # numbers of the driver's attributes: before and after the dot
 _NAME = re.compile(r"cpu|auto|cuda(?::([0-9]+))?")
 
 
@@ -31,7 +33,7 @@ def resolve_device(value: str) -> int | None:
         return None
     n_gpus = count_gpus()
     if value == "auto":
-        return 0 if n_gpus and has_compiler() else None
+        return 0 if n_gpus and has_compiler() and capability(0) >= LEAST_CAPABILITY else None
     if not n_gpus:
         raise RuntimeError(
             f"device: expected an NVIDIA GPU for {value!r}, got none; check that nvidia-smi lists "
@@ -48,6 +50,11 @@ def resolve_device(value: str) -> int | None:
         raise RuntimeError(
             f"device: expected a GPU that this machine has, got {value!r} where there "
             f"{'is' if n_gpus == 1 else 'are'} {has}; choose a number below {n_gpus}."
+        )
+    if capability(number) < LEAST_CAPABILITY:
+        raise RuntimeError(
+            f"device: expected a GPU of compute capability {LEAST_CAPABILITY} or more, got "
+            f"{value!r} of {capability(number)}; choose another one or set device='cpu'."
         )
     return number
 
@@ -66,6 +73,15 @@ def count_gpus() -> int:
     if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def capability(number: int) -> float:
+    """What a GPU can do, as NVIDIA numbers it: 7.0 is Volta, 9.0 Hopper; 0 where none says."""
+    driver, digits = _driver(), [ctypes.c_int(0), ctypes.c_int(0)]
+    for attribute, digit in zip(_CAPABILITY, digits, strict=True):
+        if driver is None or driver.cuDeviceGetAttribute(ctypes.byref(digit), attribute, number):
+            return 0.0
+    return digits[0].value + digits[1].value / 10
 
 
 def gpu_names() -> list[str]:
