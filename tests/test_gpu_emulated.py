@@ -28,8 +28,6 @@ from tests.gpu_bodies.runs import Runs
 from tests.gpu_bodies.training import DEEP, Training, mixed_trials
 from tests.gpu_bodies.trials import check, make_trial
 
-N_PARTS, IN_SHARED = 14, 15  # in instructions of recurrent layers
-
 
 class UncleanCard(EmulatedCard):
     """Nothing but counters is zero at first."""
@@ -111,7 +109,7 @@ def recurrences(kind, case, limit):
     program = fitting_program(lambda rows: kind(spec, wide, n_steps, rows, limit), most)
     code = fields.RECUR_BACK if kind is LearningProgram else fields.RECUR
     done = program.backward if kind is LearningProgram else program.forward
-    return program.n_rows, {(o[N_PARTS], o[IN_SHARED]) for o in done if o[0] == code}
+    return program.n_rows, {(o[fields.N_PARTS], o[fields.IN_SHARED]) for o in done if o[0] == code}
 
 
 @pytest.mark.parametrize("kind", [Program, LearningProgram])

@@ -18,6 +18,15 @@ FUTURE_UNITS_BACK, RELU_BACK, GRADIENT, SUMS, TRANSPOSE = range(12, 17)
 NORM_BACK, RECUR_BACK, EMBED_BACK = range(17, 20)
 FIRST_OF_BACKWARD = FUTURE_UNITS_BACK  # backward programs use those before it, too
 
+# What RECUR and RECUR_BACK both hold, then what either does. The others hold few numbers, which the
+# functions that carry them out read in their order.
+(
+    KIND, IS_REVERSED, GATES, STATES, CELLS, EXTRA, MASK_OF_STATE, GAIN, NORMED, INVERSE,
+    SIZE, WIDE, N_GATES, N_PARTS, IN_SHARED,
+) = range(1, 16)  # fmt: skip
+W_H, B, B_H, DROPPED = range(16, 20)
+W_TURNED, D_PRODUCTS, D_STATES, D_LAST, D_LAST_STRIDE, STATES_READ = range(16, 22)
+
 # The kinds of cell.
 GRU_AFTER, GRU_BEFORE, LSTM, RNN = range(4)
 

@@ -109,10 +109,15 @@ class LearningProgram(Program):
         need = self.n_rows * self.width + (n_parts + 3) * self.of_step
         before = r.h + (self.of_step if r.is_reversed else 0)  # states before the steps
         state = r.dropped if r.mask >= 0 else before
-        self.learn(
-            fields.RECUR_BACK, *self._shared_arguments(r, n_parts, need), w_t, r.u, d_states,
-            d_last, stride, state,
-        )  # fmt: skip
+        own = {
+            fields.W_TURNED: w_t,
+            fields.D_PRODUCTS: r.u,
+            fields.D_STATES: d_states,
+            fields.D_LAST: d_last,
+            fields.D_LAST_STRIDE: stride,
+            fields.STATES_READ: state,
+        }
+        self.learn(fields.RECUR_BACK, *self._of_recurrence(r, n_parts, need, own))
         if self.kind == fields.GRU_BEFORE:
             both = 2 * self.units
             self._gradient(state, self.units, r.u, self.width, self.n_all, w_h, n_cols=both)

@@ -168,22 +168,41 @@ class Program:
         n_cols = 2 * self.units if self.kind == fields.GRU_BEFORE else self.width
         n_parts = 1 if self.spec.layer_norm else self._n_parts(n_cols, self.units)
         need = 2 * self.of_step + n_parts * self.n_rows * self.width
-        return (
-            *self._shared_arguments(r, n_parts, need),
-            self.at(r.prefix + "w_h"), self.at(r.prefix + "b"),
-            self.at(r.prefix + "b_h") if has_b_h else -1, r.dropped,
-        )  # fmt: skip
+        own = {
+            fields.W_H: self.at(r.prefix + "w_h"),
+            fields.B: self.at(r.prefix + "b"),
+            fields.B_H: self.at(r.prefix + "b_h") if has_b_h else -1,
+            fields.DROPPED: r.dropped,
+        }
+        return self._of_recurrence(r, n_parts, need, own)
 
-    def _shared_arguments(self, r: Recurrent, n_parts: int, need: int) -> tuple[int, ...]:
-        """What both passes of a recurrence read; weights go to shared memory where they fit."""
+    def _of_recurrence(
+        self, r: Recurrent, n_parts: int, need: int, own: dict[int, int]
+    ) -> tuple[int, ...]:
+        """What both passes read and what one does; weights go to shared memory where they fit."""
         with_weights = need + self.units * self.width
         in_shared = with_weights <= self.shared_limit
         self.shared_size = max(self.shared_size, with_weights if in_shared else need)
         gain = self.at(r.prefix + "gain_h") if self.spec.layer_norm else -1
-        return (
-            self.kind, r.is_reversed, r.a, r.h, r.c, r.extra, r.mask, gain, r.normed_h,
-            r.inverse_h, self.size, self.units, self.n_gates, n_parts, in_shared,
-        )  # fmt: skip
+        both = {
+            fields.KIND: self.kind,
+            fields.IS_REVERSED: r.is_reversed,
+            fields.GATES: r.a,
+            fields.STATES: r.h,
+            fields.CELLS: r.c,
+            fields.EXTRA: r.extra,
+            fields.MASK_OF_STATE: r.mask,
+            fields.GAIN: gain,
+            fields.NORMED: r.normed_h,
+            fields.INVERSE: r.inverse_h,
+            fields.SIZE: self.size,
+            fields.WIDE: self.units,
+            fields.N_GATES: self.n_gates,
+            fields.N_PARTS: n_parts,
+            fields.IN_SHARED: in_shared,
+        }
+        values = both | own
+        return tuple(values[at] for at in range(1, len(values) + 1))
 
     def _n_parts(self, n_cols: int, inner: int) -> int:
         """Parts of a product (n_rows, n_cols), so that threads enough have work."""

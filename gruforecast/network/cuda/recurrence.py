@@ -24,6 +24,7 @@ from gruforecast.foundations.cuda.primitives import (
     st,
     thread,
 )
+from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.fields import FIRST, GRU_BEFORE, N_ROWS, N_STEPS, WEIGHTS
 from gruforecast.network.cuda.normalisation import normalise
 from gruforecast.network.cuda.products import following, multiply_spread, spread
@@ -57,24 +58,25 @@ class Layer(NamedTuple):
 @gpu_part
 def read_layer(memory, shard, o):
     """What both passes find at the same places of their instructions."""
-    plan, work, model = memory.plan, shard.work, shard.model
-    c, extra, mask = ld(plan, o + 5), ld(plan, o + 6), ld(plan, o + 7)
+    work, model = shard.work, shard.model
+    c, extra = field(memory, o, fields.CELLS), field(memory, o, fields.EXTRA)
+    mask = field(memory, o, fields.MASK_OF_STATE)
     return Layer(
-        ld(plan, o + 1),
-        ld(plan, o + 2),
-        work + ld(plan, o + 3),
-        work + ld(plan, o + 4),
+        field(memory, o, fields.KIND),
+        field(memory, o, fields.IS_REVERSED),
+        work + field(memory, o, fields.GATES),
+        work + field(memory, o, fields.STATES),
         c if c < 0 else c + work,
         extra if extra < 0 else extra + work,
         mask if mask < 0 else mask + work,
-        ld(plan, o + 8),
-        work + ld(plan, o + 9),
-        work + ld(plan, o + 10),
-        ld(plan, o + 11),
-        ld(plan, o + 12),
-        ld(plan, o + 13),
-        ld(plan, o + 14),
-        ld(plan, o + 15),
+        field(memory, o, fields.GAIN),
+        work + field(memory, o, fields.NORMED),
+        work + field(memory, o, fields.INVERSE),
+        field(memory, o, fields.SIZE),
+        field(memory, o, fields.WIDE),
+        field(memory, o, fields.N_GATES),
+        field(memory, o, fields.N_PARTS),
+        field(memory, o, fields.IN_SHARED),
         field(memory, model, N_ROWS),
         field(memory, model, N_STEPS),
         work + field(memory, model, FIRST),
@@ -253,8 +255,8 @@ def recur(memory, shard, o):
     """All steps of a layer in one direction, from a state of zeros."""
     layer = read_layer(memory, shard, o)
     weights, wide = field(memory, shard.model, WEIGHTS), layer.wide
-    w, b = weights + ld(memory.plan, o + 16), weights + ld(memory.plan, o + 17)
-    b_h, dropped = ld(memory.plan, o + 18), shard.work + ld(memory.plan, o + 19)
+    w, b = weights + field(memory, o, fields.W_H), weights + field(memory, o, fields.B)
+    b_h, dropped = field(memory, o, fields.B_H), shard.work + field(memory, o, fields.DROPPED)
     b_h = b_h if b_h < 0 else weights + b_h
     n, width = layer.n_rows * wide, layer.n_gates * wide
     state = wide * width if layer.in_shared != 0 else np.int64(0)

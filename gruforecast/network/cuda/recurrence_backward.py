@@ -16,6 +16,7 @@ import numpy as np
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
 from gruforecast.foundations.cuda.mathematics import ONE
 from gruforecast.foundations.cuda.primitives import ZERO, barrier, ld, st
+from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.fields import GRU_BEFORE, WEIGHTS
 from gruforecast.network.cuda.normalisation import gain_gradient, normalise_backward
 from gruforecast.network.cuda.products import following, multiply_spread, spread
@@ -48,17 +49,17 @@ class Places(NamedTuple):
 
 @gpu_part
 def _read_places(memory, shard, layer, o):
-    plan, work = memory.plan, shard.work
+    work = shard.work
     n, width = layer.n_rows * layer.wide, layer.n_gates * layer.wide
-    d_states = ld(plan, o + 18)
+    d_states = field(memory, o, fields.D_STATES)
     d_u = layer.wide * width if layer.in_shared != 0 else np.int64(0)
     product = d_u + layer.n_rows * width
     d_h = product + layer.n_parts * n
     return Places(
-        work + ld(plan, o + 16),
-        work + ld(plan, o + 17),
+        work + field(memory, o, fields.W_TURNED),
+        work + field(memory, o, fields.D_PRODUCTS),
         d_states if d_states < 0 else d_states + work,
-        work + ld(plan, o + 21),
+        work + field(memory, o, fields.STATES_READ),
         d_u,
         product,
         d_h,
@@ -71,7 +72,8 @@ def _read_places(memory, shard, layer, o):
 def _begin(memory, shard, layer, places, o):
     """The gradient of the last state -> d_h; nothing has come through products yet."""
     shared, wide = memory.shared, layer.wide
-    d_last, stride = shard.work + ld(memory.plan, o + 19), ld(memory.plan, o + 20)
+    d_last = shard.work + field(memory, o, fields.D_LAST)
+    stride = field(memory, o, fields.D_LAST_STRIDE)
     n = layer.n_rows * wide
     i, j, step_i, step_j = spread(wide)
     while i < layer.n_rows:
