@@ -12,6 +12,7 @@ from gruforecast.cli import search
 from gruforecast.cli.main import main
 from gruforecast.cli.model import verdict
 from gruforecast.cli.search import read_grid
+from gruforecast.foundations import device
 
 QUICK = ["--set", "hidden_size=4", "max_iter=2"]
 SETTINGS = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
@@ -49,6 +50,19 @@ def run(capsys, *words):
 
 
 TARGET = ["--target", "temp_max"]
+
+
+def test_a_gpu_that_is_not_there_is_no_defect(weather, capsys, monkeypatch):
+    monkeypatch.setattr(device, "count_gpus", lambda: 0)
+    words = ["--horizon", "3", *TARGET, "--device", "cuda"]
+    for command in (
+        ["search", str(weather), "--grid", "lookback=7,14"],
+        ["forecast", str(weather)],
+    ):
+        assert main([*command, *words]) == 1
+        assert (
+            "error: device: expected an NVIDIA GPU for 'cuda', got none;" in capsys.readouterr().err
+        )
 
 
 class TestSearch:

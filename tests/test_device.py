@@ -79,9 +79,9 @@ def test_a_name_stands_for_a_number(two_gpus):
 
 
 def test_a_gpu_that_is_too_old(two_gpus, monkeypatch):
-    monkeypatch.setattr(device, "capability", lambda number: (6.1, 7.5)[number])
+    monkeypatch.setattr(device, "capability", lambda number: (7.0, 7.5)[number])
     assert [resolve_device(name) for name in ("auto", "cuda:1")] == [None, 1]
-    with pytest.raises(RuntimeError, match="device: expected .* capability 7.0 or more, got 'cuda"):
+    with pytest.raises(RuntimeError, match="device: expected .* capability 7.5 or more, got 'cuda"):
         resolve_device("cuda")
 
 

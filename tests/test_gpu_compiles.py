@@ -66,7 +66,6 @@ ALLOWED = {
     "predict_kernel": {"stack": 384, "spill_stores": 400, "spill_loads": 768},
     "train_kernel": {"stack": 704, "spill_stores": 1152, "spill_loads": 2304},
 }
-WITHOUT_WIDE_LOADS = set()
 KINDS = [(8, 0), (9, 0)]
 
 
@@ -93,8 +92,7 @@ def test_a_kernel_keeps_to_its_resources(kernel, signature, kind):
     assert made.arch.startswith(f"sm_{kind[0]}{kind[1]}")
     assert f".target {made.arch}" in made.ptx
     assert re.search(r"\.maxntid (\d+)", made.ptx)[1] == str(THREADS)
-    wide = name not in WITHOUT_WIDE_LOADS
-    assert not problems(made, np.prod(LAUNCH_BOUNDS), wide=wide, **ALLOWED.get(name, {}))
+    assert not problems(made, np.prod(LAUNCH_BOUNDS), wide=True, **ALLOWED.get(name, {}))
 
 
 class TestGates:

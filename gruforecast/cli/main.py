@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import gruforecast
+from gruforecast.foundations.device import DeviceError
 
 COMMANDS = {  # each is a module of this folder with add_arguments(parser) and run(options, console)
     "demo": "forecast real weather (or a market) and see what it is worth",
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     except KeyboardInterrupt:
         return _refuse(given, INTERRUPTED, "interrupted")
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, DeviceError) as error:
         if is_open:
             raise
         return _refuse(given, REFUSED, _sentence(error))

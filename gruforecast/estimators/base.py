@@ -140,7 +140,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
                 write_line(report)
             return task.epoch_done(report)
 
-        # A GPU that nobody asks after every epoch runs all of them in one launch.
+        # A GPU that nobody asks after every epoch makes many of them in a launch.
         asked = not on_gpu or self.verbose or task.is_watched
         run = train(
             plan.network, plan.training, plan.options, validation=plan.validation,

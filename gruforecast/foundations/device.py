@@ -8,9 +8,13 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-LEAST_CAPABILITY = 7.0  # of threads that wait for each other across blocks
+LEAST_CAPABILITY = 7.5  # that the compiler of CUDA 13 knows
 _CAPABILITY = (75, 76)  # numbers of the driver's attributes: before and after the dot
 _NAME = re.compile(r"cpu|auto|cuda(?::([0-9]+))?")
+
+
+class DeviceError(RuntimeError):
+    """A device that this machine has not, or cannot use."""
 
 
 def check_device(name: str, value: Any) -> str:
@@ -35,24 +39,24 @@ def resolve_device(value: str) -> int | None:
     if value == "auto":
         return 0 if n_gpus and has_compiler() and capability(0) >= LEAST_CAPABILITY else None
     if not n_gpus:
-        raise RuntimeError(
+        raise DeviceError(
             f"device: expected an NVIDIA GPU for {value!r}, got none; check that nvidia-smi lists "
             f"one and run pip install 'gruforecast[cuda]', or set device='cpu'."
         )
     if not has_compiler():
-        raise RuntimeError(
+        raise DeviceError(
             f"device: expected the package numba-cuda for {value!r}, got none; run "
             f"pip install 'gruforecast[cuda]' ('gruforecast[cuda12]' for a driver of CUDA 12)."
         )
     number = int(value.partition(":")[2] or 0)
     if number >= n_gpus:
         has = "one GPU, 'cuda:0'" if n_gpus == 1 else f"GPUs 'cuda:0' to 'cuda:{n_gpus - 1}'"
-        raise RuntimeError(
+        raise DeviceError(
             f"device: expected a GPU that this machine has, got {value!r} where there "
             f"{'is' if n_gpus == 1 else 'are'} {has}; choose a number below {n_gpus}."
         )
     if capability(number) < LEAST_CAPABILITY:
-        raise RuntimeError(
+        raise DeviceError(
             f"device: expected a GPU of compute capability {LEAST_CAPABILITY} or more, got "
             f"{value!r} of {capability(number)}; choose another one or set device='cpu'."
         )

@@ -18,7 +18,7 @@ from gruforecast.network.placement import gpu_for
 
 
 class GRUSearchCV(GridSearchCV):
-    """scikit-learn's ``GridSearchCV``, faster for the estimators of this package.
+    """scikit-learn's ``GridSearchCV`` with all fits in one process, on a GPU all at once.
 
     It takes the same arguments and leaves the same attributes; on a CPU the scores are the same to
     the last bit.

@@ -1,4 +1,4 @@
-"""One GPU in one command: checks, times beside cuDNN, hundreds of models in one launch.
+"""One GPU in one command: checks, times beside cuDNN, hundreds of models side by side.
 
     PYTHONPATH=. python -m tests.benchmarks.gpu --out FOLDER [--minutes 8] [--emulate]
 

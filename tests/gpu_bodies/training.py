@@ -93,6 +93,15 @@ class Training:
         trial.network.weights["layer0.w_x"][1] = 0.0
         check(card, trial._replace(validation=None), tolerance=tolerance)
 
+    @pytest.mark.parametrize(("cell", "size"), [("gru", 256), ("lstm", 128)])
+    def test_large_networks(self, card, tolerance, cell, size):
+        """More than a card without a special permission holds in shared memory."""
+        choices = {"cell": cell, "hidden_size": size, "reset_after": False}
+        trial = make_trial(n=4, n_steps=2, n_validated=0, options={"max_epochs": 1}, **choices)
+        least = 12_288 * card.real.itemsize  # numbers that 48 KiB hold in single precision
+        with changed(card, shared_limit=max(card.shared_limit, least)):
+            check(card, trial, tolerance=tolerance)
+
     def test_a_student_t_of_many_degrees(self, card, tolerance):
         trial = make_trial(n=5, loss="student_t", options={"max_epochs": 1})
         for at, degrees in ((2, 2.0**14), (5, 7.75)):

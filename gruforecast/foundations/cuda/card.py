@@ -9,12 +9,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
 from numba import cuda
 from numba.cuda.core.sigutils import normalize_signature
 from numba.cuda.cudadrv import driver
 from numba.cuda.dispatcher import _LaunchConfiguration
 
 from gruforecast.foundations.cuda.jit import THREADS
+from gruforecast.foundations.device import DeviceError
 
 FAILURES = (driver.CudaAPIError, AttributeError)  # of a driver, or without the name of an attribute
 PLAIN_SHARED = 48 * 1024  # bytes that every kernel may ask for; more is by permission of the driver
@@ -39,6 +41,7 @@ class Card:
     real = np.dtype(np.float32)  # of all numbers that are not whole
 
     def __init__(self, number: int) -> None:
+        _check_libraries()
         self.number, self.allocating = number, threading.Lock()
         self._device = cuda.gpus[number]
         self._allowed: dict[Any, int] = {}
@@ -139,6 +142,18 @@ class Card:
         """Wait for all that was launched; an error on the GPU is raised here at the latest."""
         with self._device:
             cuda.synchronize()
+
+
+def _check_libraries() -> None:
+    """What numba-cuda compiles with, which it can be installed without."""
+    for name in ("nvvm", "nvJitLink"):
+        try:
+            load_nvidia_dynamic_lib(name)
+        except DynamicLibNotFoundError as problem:
+            raise DeviceError(
+                f"device: expected the library {name} beside numba-cuda, got none; run "
+                f"pip install 'gruforecast[cuda]' ('gruforecast[cuda12]' for a driver of CUDA 12)."
+            ) from problem
 
 
 @cache

@@ -126,7 +126,7 @@ def options_of(size: Size, n_epochs: int, **choices: Any) -> TrainingOptions:
 
 
 def training_steps(size: Size, setting: Setting) -> Contender:
-    """``train`` on a GPU: a call is so many epochs, all of them in one launch."""
+    """``train`` on a GPU: a call is so many epochs."""
     data, first = make_data(size, setting.n_batches * size.batch), make_network(size)
 
     def call(n: int) -> None:

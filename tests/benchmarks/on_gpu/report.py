@@ -16,11 +16,18 @@ OURS, EAGER, GRAPH, TF32, TF32_GRAPH = (
 PEERS = (EAGER, GRAPH, TF32, TF32_GRAPH)
 SAME_PRECISION = (EAGER, GRAPH)
 COLUMNS = (
-    "task", "kind", "what", "name", "who", "batch", "steps", "features", "hidden", "team", "n_rows",
-    "n_blocks", "ms", "low", "high", "rounds", "alone_ms", "gflops", "seconds", "ratio",
+    "emulated", "task", "kind", "what", "name", "who", "batch", "steps", "features", "hidden",
+    "team", "n_rows", "n_blocks", "ms", "low", "high", "rounds", "alone_ms", "gflops", "seconds",
+    "ratio",
 )  # fmt: skip
 TIMES = ("time", "team", "search", "loop")  # kinds of records in the table of times
 FEW = 6  # lines about what failed, at most, of a kind
+
+
+EMULATED = (
+    "EMULATED: kernels ran as Python on tiny sizes, PyTorch on the CPU in place of cuDNN; the "
+    "times mean nothing"
+)
 
 
 class Results:
@@ -57,7 +64,8 @@ class Results:
         with open(unfinished, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(record for kind in TIMES for record in self.of(kind))
+            told = {"emulated": self.emulated}
+            writer.writerows(told | record for kind in TIMES for record in self.of(kind))
         os.replace(unfinished, self.folder / "results.csv")
 
     def _write(self, name: str, text: str) -> None:
@@ -71,7 +79,8 @@ class Results:
             self._card, self._teams, self._forward, self._checks, self._steps, self._search,
             self._goals, self._end,
         )  # fmt: skip
-        return "\n".join(line for part in parts for line in part())
+        head = [EMULATED] if self.emulated else []
+        return "\n".join([*head, *(line for part in parts for line in part())])
 
     def _time(self, what: str, size: tuple[int, ...], who: str) -> dict[str, Any] | None:
         found = [record for record in self.of("time", what=what, who=who) if _size(record) == size]
@@ -131,7 +140,7 @@ class Results:
             yield f"  {what:<28}{error:>9.1e}   (accepted {accepted:.0e})"
 
     def _search(self) -> Iterator[str]:
-        yield "\nmany models in one launch; loops over cuDNN models, extrapolated from some steps"
+        yield "\nmany models side by side; loops over cuDNN models, extrapolated from some steps"
         for record in self.of("search"):
             loops = ", ".join(
                 f"{r['who']} {_number(r['seconds'])} s = {_number(r['ratio'])}x"
@@ -197,7 +206,8 @@ class Results:
                 verdict = f"met, {reached / wanted:.2f} times"
             else:
                 verdict = f"missed by {1 - reached / wanted:.0%}"
-            yield f"{title:<58}{wanted:>8.0f}{_number(reached):>9}  {verdict}"
+            told = "-" if self.emulated else _number(reached)
+            yield f"{title:<58}{wanted:>8.0f}{told:>9}  {verdict}"
 
     def _end(self) -> Iterator[str]:
         missing = dict.fromkeys(f"{r['who']}: {r['reason']}" for r in self.of("without"))
@@ -218,10 +228,10 @@ class Results:
         verdict = "FAILED" if self.has_failed() else "OK"
         lines.append(
             f"{verdict}: {n - n_bad} of {n} checks hold, {len(self.failed)} tasks failed, "
-            f"{len(self.skipped)} skipped; {self.seconds:.0f} s; files in {self.folder.name}/"
+            f"{len(self.skipped)} skipped; {self.seconds:.0f} s; files in {self.folder}/"
         )
         if self.emulated:
-            lines.append("EMULATED: kernels ran as Python on tiny sizes; the times mean nothing")
+            lines.append(EMULATED)
         yield ""
         for line in lines:
             yield line[:200]

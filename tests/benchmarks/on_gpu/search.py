@@ -1,4 +1,4 @@
-"""Many models in one launch beside a loop over models, and teams of blocks for one model."""
+"""Many models side by side, beside a loop over models, and teams of blocks for one model."""
 
 from __future__ import annotations
 
