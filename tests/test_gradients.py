@@ -185,10 +185,15 @@ def check_differences(problem, computed, n_entries=4):
     largest must be above 1e-4; where the loss does not depend on an array, its gradient must be
     exactly zero. Layer norm of a state near zero bends within sqrt(1e-5): its step is smaller.
     """
-    rng, arrays = np.random.default_rng(1), problem.arrays()
-    step = 3e-6 if problem.network.specification.layer_norm else 1e-3
     x, state = computed.inputs.swapaxes(0, 1), computed.initial_state
     gradients = {**computed.weights, "x": x, "initial_state": state}
+    check_gradients(problem, gradients, n_entries, 1e-7)
+
+
+def check_gradients(problem, gradients, n_entries, tolerance):
+    """As ``check_differences``, of arrays by name."""
+    rng, arrays = np.random.default_rng(1), problem.arrays()
+    step = 3e-6 if problem.network.specification.layer_norm else 1e-3
     assert gradients.keys() == arrays.keys()
     for name, array in arrays.items():
         assert gradients[name].shape == array.shape
@@ -213,7 +218,7 @@ def check_differences(problem, computed, n_entries=4):
         assert np.abs(expected).max() > 1e-4, name
         places = [*(tuple(map(int, np.unravel_index(i, array.shape))) for i in chosen), "(line)"]
         values = np.append(gradient[chosen], gradient @ signs.ravel())
-        compare(name, expected, values, places, 1e-7)
+        compare(name, expected, values, places, tolerance)
 
 
 @pytest.mark.parametrize("case", CASES + SMALL, ids=str)

@@ -7,11 +7,10 @@ from gruforecast.training import TrainingOptions
 from gruforecast.training.cuda import launch
 from gruforecast.training.job import Job
 from gruforecast.training.state import TrainingState
-from tests import reference
 from tests.gpu_bodies.cards import in_place, with_blocks, with_shared
 from tests.gpu_bodies.network import CASES, LIMITS, WIDE
 from tests.gpu_bodies.problems import data_of, make_problem, network_of
-from tests.test_gradients import CELLS, KEY, LOSS_OPTIONS, LOSSES, compare
+from tests.test_gradients import CELLS, KEY, LOSS_OPTIONS, LOSSES, check_gradients
 
 RATE = 1024.0  # a large step keeps the digits of a gradient beside the weights, a power of two all
 SIZES = [
@@ -41,46 +40,11 @@ def step_of(card, problem):
     return outcome.checkpoint.loss_curve[0], problem.network.layout.views(gradient)
 
 
-def check_differences(problem, gradients, tolerance, n_entries=2):
-    """Of every parameter some entries, the largest, and all along one line.
-
-    The line goes along random signs / sqrt(size): no entry is left out. Errors are relative to the
-    largest difference of the same parameter; where the loss does not depend on it, its gradient
-    is exactly zero. Layer norm of a state near zero bends within sqrt(1e-5): its step is smaller.
-    """
-    rng, arrays = np.random.default_rng(1), problem.arrays()
-    step = 3e-6 if problem.network.specification.layer_norm else 1e-3
-    assert gradients.keys() == arrays.keys()
-    for name, array in arrays.items():
-        assert np.isfinite(gradients[name]).all(), name
-        signs = rng.choice([-1.0, 1.0], array.shape) / np.sqrt(array.size)
-
-        def along(distance, name=name, array=array, signs=signs):
-            return problem.reference_loss(arrays | {name: array + distance * signs})
-
-        def at(value, name=name):
-            return problem.reference_loss(arrays | {name: value})
-
-        gradient, chosen = gradients[name].ravel(), np.arange(array.size)
-        if array.size > n_entries + 2:
-            chosen = np.append(rng.choice(array.size, n_entries), np.abs(gradient).argmax())
-        differences = reference.fourth_order_gradient(at, array, chosen, step)
-        line = reference.fourth_order_gradient(along, np.zeros(1), [0], step)
-        expected = np.append(differences, line)
-        if np.abs(expected).max() < 1e-10:
-            assert not gradient.any(), name
-            continue
-        assert np.abs(expected).max() > 1e-4, name
-        places = [*(tuple(map(int, np.unravel_index(i, array.shape))) for i in chosen), "(line)"]
-        values = np.append(gradient[chosen], gradient @ signs.ravel())
-        compare(name, expected, values, places, tolerance)
-
-
 def check(card, problem, tolerance):
     loss, gradients = step_of(card, problem)
     expected = problem.reference_loss(problem.arrays())
     assert abs(loss - expected) <= tolerance * abs(expected)
-    check_differences(problem, gradients, tolerance)
+    check_gradients(problem, gradients, 2, tolerance)
 
 
 class Gradients:
