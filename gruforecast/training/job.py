@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from gruforecast.network import Network
 from gruforecast.training.dataset import Dataset
 from gruforecast.training.options import TrainingOptions
@@ -24,6 +26,11 @@ class Job:
     validation: Dataset | None
     state: TrainingState
     callbacks: Sequence[Callback] = ()
+
+    def is_ended_by(self, report: EpochReport) -> bool:
+        """Tell every callback about an epoch; whether one of them wishes to end the run."""
+        wishes = [callback(report) for callback in self.callbacks]
+        return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
 
 
 class Outcome(NamedTuple):

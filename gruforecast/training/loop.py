@@ -110,8 +110,7 @@ def _train_on_cpu(job: Job, n_threads: int) -> Outcome:
             while (reason := state.why_stop()) is None:
                 check_wanted()
                 report = run.epoch(job.validation, n_threads)
-                wishes = [callback(report) for callback in job.callbacks]
-                if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):
+                if job.is_ended_by(report):
                     reason = "callback"
                     break
         except _NotFinite as problem:

@@ -99,8 +99,12 @@ class TrainingState:
 
     def rate(self, step: int, epoch: int, n_batches: int) -> float:
         """The learning rate of a step; steps and epochs count from 0."""
+        return self.options.learning_rate * self.relative_rate(step, epoch, n_batches)
+
+    def relative_rate(self, step: int, epoch: int, n_batches: int) -> float:
+        """The same as a share of the learning rate that was chosen."""
         at = Progress(step, n_batches * self.options.max_epochs, epoch)
-        return self.options.learning_rate * self.schedule.relative_rate(at)
+        return self.schedule.relative_rate(at)
 
     def record(self, loss: float, validation_loss: float | None) -> None:
         """Note the losses of an epoch and remember the best weights."""

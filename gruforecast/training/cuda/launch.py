@@ -148,8 +148,8 @@ class _Run:
         key = (repr(state.schedule), state.step, state.epoch, n, options.max_epochs, n_epochs)
         if key not in known:
             steps = range(n_epochs * n)
-            rates = [state.rate(state.step + k, state.epoch + k // n, n) for k in steps]
-            known[key] = np.array(rates) / options.learning_rate
+            rates = [state.relative_rate(state.step + k, state.epoch + k // n, n) for k in steps]
+            known[key] = np.array(rates)
         return known[key] * options.learning_rate
 
     def account(self, record: np.ndarray, report: np.ndarray, kept: Any) -> None:
@@ -217,12 +217,10 @@ class _Run:
             state,
         )
         try:
-            wishes = [callback(report) for callback in self.job.callbacks]
+            if self.job.is_ended_by(report):
+                self.outcome = Outcome("callback", state)
         except BaseException as error:
             self.outcome = Outcome("callback", state, error=error)
-            return True
-        if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes):
-            self.outcome = Outcome("callback", state)
         return self.outcome is not None
 
     def end(self, kept: np.ndarray) -> None:
