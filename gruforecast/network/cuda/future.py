@@ -11,9 +11,7 @@ from gruforecast.foundations.cuda.primitives import (
     barrier,
     divided,
     ld,
-    n_threads,
     st,
-    thread,
 )
 from gruforecast.network.cuda.fields import FUTURE, FUTURE_STARTS, N_ROWS, WEIGHTS
 from gruforecast.network.cuda.products import following, spread
@@ -58,16 +56,11 @@ def future_units(memory, shard, o):
 
 @gpu_routine
 def future_units_backward(memory, shard, o):
-    """d_units (R * S, D) <- 0 where cut; its sums: d_from_state (R, D), gradient of the steps."""
+    """Sums of d_units (R * S, D): d_from_state (R, D), and the gradient of the steps (S, D)."""
     plan, work = memory.plan, memory.work
-    d_at, at = shard.work + ld(plan, o + 1), shard.work + ld(plan, o + 2)
-    d_from, position = shard.work + ld(plan, o + 3), shard.gradient + ld(plan, o + 4)
-    n_steps, wide = ld(plan, o + 5), ld(plan, o + 6)
+    d_at, d_from = shard.work + ld(plan, o + 1), shard.work + ld(plan, o + 2)
+    position, n_steps, wide = shard.gradient + ld(plan, o + 3), ld(plan, o + 4), ld(plan, o + 5)
     n_rows = field(memory, shard.model, N_ROWS)
-    for k in range(thread(), n_rows * n_steps * wide, n_threads()):
-        if ld(work, at + k) <= ZERO:
-            st(work, d_at + k, ZERO)
-    barrier()
     i, j, step_i, step_j = spread(wide)
     while i < n_rows:
         total = ZERO

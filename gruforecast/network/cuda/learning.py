@@ -16,13 +16,7 @@ from gruforecast.network.cuda.program import Program
 
 @dataclass
 class LearningProgram(Program):
-    """A forward program that keeps what the backward program reads, and that one.
-
-    ``n_drawn`` is the number of steps of the windows that train, for which dropout is drawn; those
-    of a validation set may have more.
-    """
-
-    n_drawn: int = 0
+    """A forward program that keeps what the backward program reads, and that one."""
 
     is_learnt: ClassVar[bool] = True
 
@@ -65,10 +59,9 @@ class LearningProgram(Program):
         w_out, w_state = self.at("future.w_out"), self.at("future.w_state")
         self._gradient(a.units, a.n_units, d_out, a.of_step, a.n, w_out)
         self._through(d_out, a.of_step, a.n, w_out, a.n_units, d_units, is_added=False)
-        self.learn(
-            fields.FUTURE_UNITS_BACK, d_units, a.units, d_from, self.at("future.position"),
-            n_steps, a.n_units,
-        )  # fmt: skip
+        self.learn(fields.RELU_BACK, d_units, a.units, a.n * a.n_units)
+        position = self.at("future.position")
+        self.learn(fields.FUTURE_UNITS_BACK, d_units, d_from, position, n_steps, a.n_units)
         w_future = self.at("future.w_future")
         self._gradient(a.rows, a.n_columns, d_units, a.n_units, a.n, w_future)
         self._gradient(state, inner, d_from, a.n_units, self.n_rows, w_state)

@@ -38,6 +38,9 @@ class Program:
     n_steps: int
     n_rows: int
     shared_limit: int  # numbers of shared memory that a block may have
+    n_drawn: int = (
+        0  # steps of windows that train, for which dropout is drawn; others may have more
+    )
     forward: list[tuple[int, ...]] = field(default_factory=list)
     backward: list[tuple[int, ...]] = field(default_factory=list)
     work_size: int = 0
@@ -220,8 +223,8 @@ class Program:
 
     def _drop(self, place: int, gap: int) -> tuple[int, ...]:
         threshold = _threshold(self.spec.dropout)
-        n_drawn = getattr(self, "n_drawn", self.n_steps)
-        return (place, gap, threshold, self.size, self.units, self.spec.n_directions, n_drawn)
+        of_units = (self.size, self.units, self.spec.n_directions)
+        return (place, gap, threshold, *of_units, self.n_drawn)
 
     def _forward_dense(self) -> None:
         sizes = [*self.spec.dense_sizes, self.spec.n_outputs]

@@ -13,7 +13,6 @@ from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import Plan, Pool, check_places, fitting_program, n_that_fit
 from gruforecast.network.cuda.program import MOST_ROWS, Program, number_of
-from gruforecast.network.parameters import Layout
 from gruforecast.network.specification import Specification
 from gruforecast.training.cuda import fields as f
 from gruforecast.training.cuda import losses, optimizers
@@ -28,9 +27,10 @@ def program_maker(card: Card) -> Callable[[Job, int], Program]:
 
     @cache
     def make(spec: Specification, n_steps: int, n_drawn: int, rows: int) -> Program:
+        wide = WideLayout(spec)
+
         def kind(n_rows: int) -> Program:
-            wide = WideLayout(spec)
-            return LearningProgram(spec, wide, n_steps, n_rows, limit, n_drawn=n_drawn)
+            return LearningProgram(spec, wide, n_steps, n_rows, limit, n_drawn)
 
         return fitting_program(kind, rows)
 
@@ -114,7 +114,7 @@ class Fleet:
         l2 = 0.0 if optimizer.decoupled else options.l2
         decay = options.l2 if optimizer.decoupled else 0.0
         limits = (options.l1, l2, decay, options.value_limit, options.norm_limit, options.tol)
-        mask = wide.widen(Layout(job.network.specification).weight_mask())
+        mask = wide.widen(job.network.layout.weight_mask())
         key = int(derive_key(options.seed))
         return (
             plan.describe(program, self.places[number])

@@ -122,12 +122,11 @@ def _epoch(memory, books, team, model, number, n_batches, n_met):
         if is_training == NO:
             loss = loss / weight
             status = GOES_ON if math.isfinite(loss) else ODD_VALIDATION
-        elif math.isfinite(loss):
-            _note(team, books.report, report, loss)
-            status, n_met = _step(memory, books, team, model, k, report, n_met)
         else:
             _note(team, books.report, report, loss)
             status = ODD_LOSS
+            if math.isfinite(loss):
+                status, n_met = _step(memory, books, team, model, k, report, n_met)
         done += 1
         if status == GOES_ON and done == n_batches:
             odd, n_met = _count_odd(memory, team, model, n_met)
