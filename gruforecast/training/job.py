@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +30,33 @@ class Job:
 
     def is_ended_by(self, report: EpochReport) -> bool:
         """Tell every callback about an epoch; whether one of them wishes to end the run."""
-        wishes = [callback(report) for callback in self.callbacks]
-        return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
+        return _ask(self.callbacks, report)
+
+
+def _ask(callbacks: Sequence[Callback], report: EpochReport) -> bool:
+    wishes = [callback(report) for callback in callbacks]
+    return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
+
+
+class InStep:
+    """Callbacks of jobs that make epoch after epoch together.
+
+    They are told of an epoch when all have made it, by the first job that goes on; when they wish
+    to end, all jobs end.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks, self.epoch, self.is_over = callbacks, -1, False
+
+    def of(self, member: int) -> list[Callback]:
+        """The callbacks of a job, by its number among them."""
+        return [partial(self._hear, member)] if self.callbacks else []
+
+    def _hear(self, member: int, report: EpochReport) -> bool:
+        if report.epoch != self.epoch:
+            self.epoch, self.is_over = report.epoch, True  # if one of them fails
+            self.is_over = _ask(self.callbacks, replace(report, member=member))
+        return self.is_over
 
 
 class Outcome(NamedTuple):

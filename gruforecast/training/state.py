@@ -142,6 +142,8 @@ class EpochReport:
         Largest of the epoch, before clipping by norm.
     state : TrainingState
         Of the run as it goes on; ``state.checkpoint()`` is a copy to keep.
+    member : int
+        Which network it is about, of those of ``train_ensemble``.
     """
 
     epoch: int
@@ -150,6 +152,7 @@ class EpochReport:
     learning_rate: float
     gradient_norm: float
     state: TrainingState
+    member: int = 0
 
 
 @dataclass(frozen=True)

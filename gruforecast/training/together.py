@@ -18,14 +18,14 @@ from gruforecast.training.wanted import abandoned
 _HERE = threading.local()  # seat: the meeting of the task that this thread runs, and its number
 
 
-def train_on_gpu(job: Job, gpu: int) -> Outcome:
-    """Train one network, together with those of other fits where this thread meets them."""
+def train_on_gpu(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
+    """Train networks, together with those of other fits where this thread meets them."""
     seat = getattr(_HERE, "seat", None)
     if seat is None:
-        return _train_jobs([job], gpu)[0]
+        return _train_jobs(jobs, gpu)
     together, number = seat
-    outcome: Outcome = together.train(job, gpu, number)
-    return outcome
+    outcomes: list[Outcome] = together.train(jobs, gpu, number)
+    return outcomes
 
 
 def _train_jobs(jobs: Sequence[Job], gpu: int) -> list[Outcome]:
@@ -47,12 +47,12 @@ def _seated(seat: tuple[Together, int] | None) -> Iterator[None]:
 class _Visit:
     """A task that waits; its thread goes on when it is called: to lead a group, or to leave."""
 
-    job: Job
+    jobs: Sequence[Job]
     gpu: int
     number: int
     group: list[_Visit] = field(default_factory=list)  # that it leads
     called: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
     error: BaseException | None = None
 
 
@@ -92,9 +92,9 @@ class Together:
             visit.error = abandoned()
             visit.called.set()
 
-    def train(self, job: Job, gpu: int, number: int) -> Outcome:
+    def train(self, jobs: Sequence[Job], gpu: int, number: int) -> list[Outcome]:
         """Wait until all others wait, too; one of them trains for all."""
-        visit = _Visit(job, gpu, number)
+        visit = _Visit(jobs, gpu, number)
         with self._lock:
             if self._given_up:
                 raise abandoned()
@@ -118,8 +118,7 @@ class Together:
             visit.group = []  # which holds the visit itself
         if visit.error is not None:
             raise visit.error
-        assert visit.outcome is not None
-        return visit.outcome
+        return visit.outcomes
 
     def _begin_if_all_wait(self) -> None:
         """Call the leader of each GPU's group; whoever calls this holds the lock."""
@@ -133,6 +132,6 @@ class Together:
 
 
 def _lead(group: list[_Visit]) -> None:
-    outcomes = _train_jobs([visit.job for visit in group], group[0].gpu)
-    for visit, outcome in zip(group, outcomes, strict=True):
-        visit.outcome = outcome
+    outcomes = iter(_train_jobs([job for visit in group for job in visit.jobs], group[0].gpu))
+    for visit in group:
+        visit.outcomes = list(itertools.islice(outcomes, len(visit.jobs)))

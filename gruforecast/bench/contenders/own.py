@@ -13,8 +13,8 @@ from gruforecast.bench.workloads import Work, Workload, make_data, make_series
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.training import Dataset, TrainingOptions, TrainingState
+from gruforecast.training.epochs import Run
 from gruforecast.training.gradients import BatchGradients
-from gruforecast.training.loop import Run
 
 
 def installed() -> str:

@@ -93,6 +93,8 @@ def _launch(fleet: Fleet, runs: Sequence[_Run], most: int) -> int:
     for number, (run, record) in enumerate(zip(runs, made, strict=True)):
         if run.outcome is None:
             run.account(record, report, fleet.receive(number) if run.job.callbacks else None)
+    for run in active:
+        run.go_on()
     return int(progress[:, f.N_EPOCHS].max())
 
 
@@ -114,6 +116,7 @@ class _Run:
         self.weight = total_weight(job.data.targets, job.data.weights)
         self.of_epoch = f.OF_BATCH * self.n_batches + 1  # numbers of the report
         self.norm = 0.0  # of the last finite gradient
+        self.largest = 0.0  # of the last epoch's
         self.is_odd = False  # whether the last epoch was broken off
         self.outcome: Outcome | None = None
         self._end_if_over()
@@ -175,9 +178,12 @@ class _Run:
             self._take(kept)
         if (status := int(record[f.STATUS])) in ODD:
             self._break_off(status, int(record[f.BATCHES_DONE]), batches[done], scored[done])
-        elif self._stopped_by_callback(batches[done - 1, :, 1]):
-            return
         else:
+            self.largest = float(batches[done - 1, :, 1].max())
+
+    def go_on(self) -> None:
+        """After an epoch of all runs: unless a callback or the options say that this one ends."""
+        if self.outcome is None and not self._stopped_by_callback():
             self._end_if_over()
 
     def _take(self, kept: np.ndarray) -> None:
@@ -202,7 +208,7 @@ class _Run:
         message = advise(told, has_best=self.state.best_flat is not None)
         self.outcome = Outcome("not_finite", self.state, message)
 
-    def _stopped_by_callback(self, norms: np.ndarray) -> bool:
+    def _stopped_by_callback(self) -> bool:
         """Tell the callbacks about an epoch; whether one of them ends the run."""
         state, curve = self.state, self.state.validation_curve
         if not self.job.callbacks:
@@ -213,7 +219,7 @@ class _Run:
             state.loss_curve[-1],
             scored,
             float(self.rates[-1]),
-            float(norms.max()),
+            self.largest,
             state,
         )
         try:
