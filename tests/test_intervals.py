@@ -222,7 +222,7 @@ def test_short_series(n):
 
 
 def test_spread_of_a_student_t_is_finite():
-    made = Forecasts.of(make_loss("student_t"), np.array([[0.0, 0, -60]]), np.zeros(1), np.ones(1))
+    made = Forecasts.of(make_loss("student_t"), np.array([[0.0, 0, -60]]), np.zeros((1, 1)), np.ones((1, 1)))
     assert np.isfinite(made.above).all()
 
 

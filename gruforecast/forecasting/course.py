@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.dates.cadence import Cadence
-from gruforecast.forecasting.encoding import Encoded, SeriesEncoder, rows_ahead, values_at
+from gruforecast.forecasting.encoding import Encoded, SeriesEncoder
 from gruforecast.forecasting.intervals import Calibration, Forecasts
+from gruforecast.forecasting.line import Line, parts
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.scaling import choose_normalize
+from gruforecast.forecasting.seasonality import Seasonality, choose_seasonal
 from gruforecast.forecasting.skill import make_contest, naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import Origin
@@ -23,6 +27,7 @@ from gruforecast.training.losses import Loss
 
 USUAL_HORIZON = 10  # of a series without a season
 LEAST_LOOKBACK = 16
+MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 LEAST_TAIL = 20  # rows that judge, where there are four times as many
 
 
@@ -55,20 +60,36 @@ class Course:
     horizon: int
     lookback: int
     season: int | None
-    ahead: np.ndarray  # (n, H) row of each target, -1 for none
+    seasonality: Seasonality  # that has not learnt from rows
+    line: Line
     is_tail: np.ndarray  # (n,) rows that judge when they do not teach
 
-    def targets(self, *, of_tail: bool | None) -> np.ndarray:
-        """Values (n, H) to foretell: those in the tail, those before it, or all (None)."""
-        targets = values_at(self.block.panel.values, self.ahead)
+    def _wanted(self, of_tail: bool | None) -> np.ndarray:
+        """Values at the places of the line (m,): those in the tail, before it, or all (None)."""
+        values = self.block.panel.values
         if of_tail is not None:
-            targets[self.is_tail[self.ahead] != of_tail] = np.nan
-        return targets
+            values = np.where(self.is_tail == of_tail, values, np.nan)
+        return self.line.spread(values)
+
+    def rows(self, *, of_tail: bool | None, to_learn: bool = True) -> np.ndarray:
+        """Numbers of rows that a value to foretell follows, and of which enough is known for it."""
+        found = self.line.has_ahead(~np.isnan(self._wanted(of_tail)))
+        return np.flatnonzero(found & self.is_ready if to_learn else found)
+
+    @cached_property
+    def is_ready(self) -> np.ndarray:
+        """Rows (n,) from which a network may learn."""
+        return self.seasonality.ready(self.block)
+
+    def targets(self, rows: np.ndarray, *, of_tail: bool | None) -> np.ndarray:
+        """Values (n, H) that follow some rows: those in the tail, those before it, or all."""
+        return self.line.ahead(self._wanted(of_tail), rows)
 
     def can_be_judged(self) -> bool:
         """Whether rows before the tail teach every step, and the tail has values."""
-        teach, judge = (self.targets(of_tail=of_tail) for of_tail in (False, True))
-        return not np.isnan(teach).all(axis=0).any() and not np.isnan(judge).all()
+        teach = ~np.isnan(self._wanted(False))
+        covered = self.line.covers(teach, self.rows(of_tail=False))
+        return bool(covered.all()) and len(self.rows(of_tail=True)) > 0
 
     def lesson(self, *, whole: bool, before: SeriesEncoder | None = None) -> Lesson:
         """From all rows or from those before the tail, which nothing is learnt of then.
@@ -78,32 +99,47 @@ class Course:
         used = np.ones(self.block.panel.n, bool) if whole else ~self.is_tail
         if before is None:
             encoder = SeriesEncoder.fit(
-                self.block, used, self.settings, self.lookback, self.loss.low
-            )
+                self.block, used, self.settings, self.seasonality, self.lookback, self.horizon,
+                self.loss.low,
+            )  # fmt: skip
         else:
-            scaling = before.scaling.learn(self.block, used)
-            encoder = replace(before, scaling=scaling, lookback=self.lookback)
+            known = replace(before, seasonality=self.seasonality)
+            encoder = replace(known.learn(self.block, used), lookback=self.lookback)
         encoded = encoder.encode(self.block)
-        targets = self.targets(of_tail=None if whole else False)
-        if (empty := np.isnan(targets).all(axis=0)).any():
+        of_tail = None if whole else False
+        covered = self.line.covers(~np.isnan(self._wanted(of_tail)), self.rows(of_tail=of_tail))
+        if not covered.all():
             gap = int(np.median(np.diff(self.block.positions)))
             cause = "pass more rows or lower horizon"
             if gap > 1:
                 cause = f"rows lie {gap} steps apart by the frequency in use: check freq"
             raise ValueError(
-                f"series: expected rows with a value {int(np.argmax(empty)) + 1} steps later "
+                f"series: expected rows with a value {int(np.argmin(covered)) + 1} steps later "
                 f"(horizon={self.horizon}), got none among {int(used.sum())} for training; {cause}."
             )
-        return Lesson(encoder, encoded, self._dataset(encoded, targets))
+        return Lesson(encoder, encoded, self._dataset(encoded, of_tail))
 
     def validation(self, encoded: Encoded) -> Dataset:
         """The targets in the tail."""
-        return self._dataset(encoded, self.targets(of_tail=True))
+        return self._dataset(encoded, True)
 
-    def _dataset(self, encoded: Encoded, targets: np.ndarray) -> Dataset:
-        rows = np.flatnonzero(~np.isnan(targets).all(axis=1))
-        scaled = (targets[rows] - encoded.center[rows, None]) / encoded.scale[rows, None]
-        return Dataset(encoded.windows(rows, int(encoded.lengths.max())), scaled)
+    def _dataset(self, encoded: Encoded, of_tail: bool | None) -> Dataset:
+        """Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
+        rows, values = self.rows(of_tail=of_tail), self._wanted(of_tail)
+        targets = np.empty((len(rows), self.horizon), self.settings.dtype)
+        is_there = np.empty(len(rows), bool)
+        for part in parts(len(rows), self.horizon):
+            center, scale = encoded.units(rows[part], fill=False)
+            scaled = self.line.ahead(values, rows[part])
+            scaled -= center
+            scaled /= scale
+            with np.errstate(over="ignore"):
+                targets[part] = scaled
+            is_there[part] = ~np.isnan(scaled).all(axis=1)
+        if not is_there.all():  # nothing is known of the phases of what follows
+            rows, targets = rows[is_there], targets[is_there]
+        windows = encoded.windows(rows, int(encoded.lengths.max()))
+        return Dataset(windows, targets, copy=False)
 
     def specification(self, encoder: SeriesEncoder, encoded: Encoded) -> Specification:
         """The network that reads and forecasts this."""
@@ -118,17 +154,20 @@ class Course:
         return parameters.specification(self.settings, width, n_outputs, tables, **future)
 
     def review(
-        self, network: Network, lesson: Lesson, hardware: parameters.Hardware
+        self, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
     ) -> dict[str, Any]:
-        """What forecasts of the tail by a network that did not learn from it are worth."""
-        actual = self.targets(of_tail=True)
-        rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
+        """What forecasts of the tail by networks that did not learn from it are worth."""
+        rows = self.rows(of_tail=True, to_learn=False)
         if not len(rows):
             return {"calibration": None, "skill": None}
-        actual, block, encoded = actual[rows], self.block, lesson.encoded
+        most = MOST_JUDGED // self.horizon
+        if len(rows) > most:  # an even share of them, whatever their season
+            rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        actual = self.targets(rows, of_tail=True)
+        block, encoded = self.block, lesson.encoded
         windows = encoded.windows(rows, int(encoded.lengths.max()))
-        raw = network.predict(windows, **hardware)
-        forecasts = Forecasts.of(self.loss, raw, encoded.center[rows], encoded.scale[rows])
+        raw = (one.predict(windows, **hardware) for one in networks)
+        forecasts = Forecasts.of(self.loss, raw, *encoded.units(rows))
         codes = block.panel.codes[rows]
         calibration = Calibration.learn(
             forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
@@ -163,7 +202,18 @@ def make_course(
                 f"got {settings.normalize!r}; keep it, or start anew with warm_start=False."
             )
         settings.normalize = before.settings.normalize
+        if settings.seasonal not in ("auto", before.settings.seasonal):
+            raise ValueError(
+                f"seasonal: expected {before.settings.seasonal!r} as in the fit to go on with, got "
+                f"{settings.seasonal!r}; keep it, or start anew with warm_start=False."
+            )
+        settings.seasonal = before.settings.seasonal
     season = settings.season or cadence.season
+    if before is not None and settings.seasonal != "none" and season != before.season:
+        raise ValueError(
+            f"season: expected {before.season} as in the fit to go on with, got {season}; keep it, "
+            f"or start anew with warm_start=False."
+        )
     longest = int(panel.lengths.max())
     horizon = choose_horizon(settings.horizon, season, longest)
     lookback = choose_lookback(settings.lookback, horizon, season, int(np.median(panel.lengths)))
@@ -183,13 +233,36 @@ def make_course(
     has_future = bool(settings.calendar) or beside.known is not None
     block = Block.build(panel, cadence, horizon, beside, has_future=has_future, is_training=True)
     is_tail = _newest_observed(panel, settings.validation_fraction, max(horizon, LEAST_TAIL))
-    course = Course(
-        block, settings, loss, horizon, lookback, season, rows_ahead(block, horizon), is_tail
-    )
-    settings.normalize = choose_normalize(
-        settings.normalize, block, course.targets(of_tail=False), loss
-    )
+    teaches = ~is_tail
+    if before is None:
+        settings.seasonal = choose_seasonal(settings.seasonal, block, teaches, season, loss.low)
+        seasonality = Seasonality(settings.seasonal, season or 1, {})
+        seasonality.check(block, teaches, loss.low)
+    else:
+        first = max(panel.stamps, key=len)[:1]
+        seasonality = before.encoder.seasonality.shifted(_moved(before.cadence, cadence, first))
+    line = Line.of(block, horizon)
+    course = Course(block, settings, loss, horizon, lookback, season, seasonality, line, is_tail)
+    adjusted, of_season = seasonality.learn(block, teaches).adjust(block, horizon)
+
+    def examples(rows: np.ndarray) -> np.ndarray:
+        targets = course.targets(rows, of_tail=False)
+        if of_season is None:
+            return targets
+        base, factor = of_season.of(rows, fill=False)
+        return np.asarray((targets - base) / factor)
+
+    rows = course.rows(of_tail=False)
+    settings.normalize = choose_normalize(settings.normalize, adjusted, rows, examples, loss)
     return course
+
+
+def _moved(before: Cadence, now: Cadence, stamp: pd.Index) -> int:
+    """By how many steps positions of an earlier fit are more than those of this one."""
+    try:
+        return int(before.positions(stamp)[0] - now.positions(stamp)[0])
+    except (TypeError, ValueError):  # stamps of another kind: nothing is known of their phases
+        return 0
 
 
 def _newest_observed(panel: Panel, share: float, least: int) -> np.ndarray:

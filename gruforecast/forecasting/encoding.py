@@ -1,12 +1,13 @@
 """From rows of series to what a network reads, and to what it is asked.
 
 A row holds the newest value, its age and the stamps left out before it, the covariates, and the
-number of its series. Scales are those of each series on training rows.
+number of its series. Scales are those of each series on training rows, of values without a season
+if that is taken out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.dates.calendar import calendar_features
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
+from gruforecast.forecasting.seasonality import Season, Seasonality
 from gruforecast.foundations.stored import stored
 from gruforecast.network import Windows
 
@@ -30,8 +32,20 @@ class Encoded:
     future_starts: np.ndarray | None  # (n,) the stamp after each row
     center: np.ndarray  # (n,) what is subtracted from what follows a row
     scale: np.ndarray  # (n,) and what that is divided by
+    season: Season | None  # that is taken out before
     levels: tuple[np.ndarray, np.ndarray] | None  # (n,) the same for each window, in scaled units
     dtype: str
+
+    def units(self, rows: np.ndarray, *, fill: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Center and scale of the steps after some rows, (n, H), or (n, 1) where all are alike.
+
+        Without ``fill`` a center is NaN where nothing is known of a step's phase.
+        """
+        center, scale = self.center[rows, None], self.scale[rows, None]
+        if self.season is None:
+            return center, scale
+        base, factor = self.season.of(rows, fill=fill)
+        return center * factor + base, scale * factor
 
     def windows(self, numbers: np.ndarray, n_steps: int) -> Windows:
         """Windows that end in these rows."""
@@ -52,6 +66,7 @@ class Encoded:
 class SeriesEncoder:
     """What is learnt from training rows about how to read rows."""
 
+    seasonality: Seasonality
     scaling: SeriesScaling
     window_scaling: WindowScaling | None
     has_age: bool  # of values that are carried forward
@@ -63,15 +78,26 @@ class SeriesEncoder:
     calendar_encoding: str
     embedded: dict[Any, int]  # number of each series in the table of embeddings
     lookback: int
+    horizon: int
     refuses_missing: bool
     dtype: str
 
     @classmethod
     def fit(
-        cls, block: Block, used: np.ndarray, settings: Any, lookback: int, low: float
+        cls,
+        block: Block,
+        used: np.ndarray,
+        settings: Any,
+        seasonality: Seasonality,
+        lookback: int,
+        horizon: int,
+        low: float,
     ) -> SeriesEncoder:
         """Learn from the rows that are used (n,), and from nothing else."""
         panel, mask = block.panel, settings.missing == "mask"
+        has_age = bool(mask and np.isnan(panel.values[used]).any())
+        seasonality = seasonality.learn(block, used)
+        block, _ = seasonality.adjust(block, horizon)
         known = past = static = None
         if block.known is not None:
             at_rows = block.known.iloc[block.at[used]]
@@ -88,9 +114,10 @@ class SeriesEncoder:
             scaled = np.nan_to_num((block.carried()[0] - center) / scale)
             of_windows = WindowScaling.fit(scaled, block, used, lookback, settings.normalize)
         return cls(
+            seasonality=seasonality,
             scaling=scaling,
             window_scaling=of_windows,
-            has_age=bool(mask and np.isnan(panel.values[used]).any()),
+            has_age=has_age,
             has_gap=bool(mask and block.gaps()[used].any()),
             past=past,
             known=known,
@@ -99,6 +126,7 @@ class SeriesEncoder:
             calendar_encoding=settings.calendar_encoding,
             embedded={} if size is None else {name: s for s, name in enumerate(panel.names)},
             lookback=lookback,
+            horizon=horizon,
             refuses_missing=settings.missing == "error",
             dtype=settings.dtype,
         )
@@ -108,8 +136,22 @@ class SeriesEncoder:
         """Whether anything is known of stamps to come."""
         return self.known is not None or bool(self.calendar)
 
+    def learn(self, block: Block, used: np.ndarray) -> SeriesEncoder:
+        """With the season and the units of series that are new, from their rows used (n,)."""
+        seasonality = self.seasonality.learn(block, used)
+        adjusted, _ = seasonality.adjust(block, self.horizon)
+        return replace(self, seasonality=seasonality, scaling=self.scaling.learn(adjusted, used))
+
+    def acquainted(self, block: Block) -> SeriesEncoder:
+        """With the season of series that training did not see, from all of their rows."""
+        return replace(
+            self, seasonality=self.seasonality.learn(block, np.ones(block.panel.n, bool))
+        )
+
     def encode(self, block: Block) -> Encoded:
         """Rows and windows of a block."""
+        observed = block.panel.values
+        block, season = self.seasonality.adjust(block, self.horizon)
         panel = block.panel
         if self.refuses_missing:
             check_complete("past_covariates", block.past)
@@ -123,7 +165,7 @@ class SeriesEncoder:
         if self.window_scaling is not None:
             level, spread = self.window_scaling.of_rows(values, spread, lengths)
         columns = [values[:, None]]
-        self._check_size(columns[0], panel.values)
+        self._check_size(columns[0], observed)
         if self.has_age:
             columns.append((age / (1 + age))[:, None])
         if self.has_gap:
@@ -150,6 +192,7 @@ class SeriesEncoder:
             future_starts=None if future is None else block.at + 1,
             center=center + scale * level,
             scale=scale * spread,
+            season=season,
             levels=None if as_trained else (level, spread),
             dtype=self.dtype,
         )
@@ -174,18 +217,3 @@ class SeriesEncoder:
                 f"series: expected numbers that are finite in {self.dtype} when scaled, got "
                 f"{values[int(np.argmax(too_large))]}; correct it or choose dtype='float64'."
             )
-
-
-def rows_ahead(block: Block, horizon: int) -> np.ndarray:
-    """The row that stands ``h`` steps after each row (n, horizon); -1 where there is none."""
-    codes, positions = block.panel.codes, block.positions
-    out = np.empty((len(positions), horizon), np.int64)
-    for h in range(1, horizon + 1):
-        at = block.newest_at(codes, positions + h)
-        out[:, h - 1] = np.where(positions[at] == positions + h, at, -1)
-    return out
-
-
-def values_at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Values of numbered rows; NaN for -1."""
-    return np.where(rows < 0, np.nan, values[rows])

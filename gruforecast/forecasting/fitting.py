@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gruforecast.estimators import parameters
-from gruforecast.estimators.preparing import ENOUGH_TO_VALIDATE, Plan, continued
+from gruforecast.estimators.ensemble import make_networks, options_of_each
+from gruforecast.estimators.preparing import ENOUGH_TO_VALIDATE, Plan
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.course import Course, Lesson, make_course
 from gruforecast.forecasting.dates.cadence import Cadence
@@ -19,11 +20,14 @@ from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import keep_tails
 from gruforecast.network import Network
-from gruforecast.training import TrainingOptions, train
+from gruforecast.training import TrainingOptions, train_ensemble
 
 
 def plan_series(
-    X: Any, settings: Any, earlier: tuple[SeriesState, Network] | None, tables: dict[str, Any]
+    X: Any,
+    settings: Any,
+    earlier: tuple[SeriesState, list[Network]] | None,
+    tables: dict[str, Any],
 ) -> Plan:
     """A run that learns from series; ``earlier`` is what a warm start goes on from."""
     before = None if earlier is None else earlier[0]
@@ -35,7 +39,7 @@ def plan_series(
     course = make_course(panel, beside, settings, cadence, before)
     validate = settings.early_stopping
     if validate == "auto":
-        n_usable = (~np.isnan(course.targets(of_tail=None))).any(axis=1).sum()
+        n_usable = len(course.rows(of_tail=None))
         validate = n_usable >= ENOUGH_TO_VALIDATE and course.can_be_judged()
     elif validate and not course.can_be_judged():
         raise ValueError(
@@ -45,7 +49,7 @@ def plan_series(
         )
     lesson = course.lesson(whole=not validate, before=None if before is None else before.encoder)
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
-    options = parameters.training_options(settings, settings.loss, seed, bool(validate))
+    options = options_of_each(settings, settings.loss, seed, bool(validate))
     spec = course.specification(lesson.encoder, lesson.encoded)
     block = course.block
     errors = naive_error(block, np.ones(panel.n, bool), course.season)
@@ -58,7 +62,9 @@ def plan_series(
         lookback=course.lookback,
         encoder=lesson.encoder,
         columns=_columns(block),
-        tails=keep_tails(block, course.lookback, course.horizon, course.season or 1),
+        tails=keep_tails(
+            block, lesson.encoder.seasonality, course.lookback, course.horizon, course.season or 1
+        ),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
         largest_step=int(block.gaps().max()) + 1,
         form=panel.form,
@@ -68,31 +74,31 @@ def plan_series(
         training=lesson.data,
         validation=course.validation(lesson.encoded) if validate else None,
         options=options,
-        network=Network(spec, seed=seed) if earlier is None else continued(earlier[1], spec),
+        networks=make_networks(spec, options, None if earlier is None else earlier[1]),
         state=state,
         review=_reviewer(course, state, lesson if validate else None, options),
     )
 
 
 def _reviewer(
-    course: Course, state: SeriesState, lesson: Lesson | None, options: TrainingOptions
-) -> Callable[[Network], dict[str, Any]]:
+    course: Course, state: SeriesState, lesson: Lesson | None, options: list[TrainingOptions]
+) -> Callable[[list[Network]], dict[str, Any]]:
     """What to find out after training.
 
-    A network that learnt from all rows cannot be judged by any of them: then another one is
-    trained in the same way on the rows before the tail.
+    Networks that learnt from all rows cannot be judged by any of them: then others are trained in
+    the same way on the rows before the tail.
     """
 
-    def review(network: Network) -> dict[str, Any]:
+    def review(networks: list[Network]) -> dict[str, Any]:
         hardware = parameters.hardware(state.settings)
         judged = lesson
         if judged is None:
             if not course.can_be_judged():
                 return {}
             judged = course.lesson(whole=False)
-            network = Network(course.specification(*judged[:2]), seed=state.seed)
-            train(network, judged.data, options, **hardware)
-        found = course.review(network, judged, hardware)
+            networks = make_networks(course.specification(*judged[:2]), options, None)
+            train_ensemble(networks, judged.data, options, **hardware)
+        found = course.review(networks, judged, hardware)
         return {
             "_state": replace(state, calibration=found["calibration"]),
             "skill_": found["skill"],

@@ -53,6 +53,7 @@ class GRUForecaster(SeriesForecaster):
 
     Parameters
     ----------
+    {n_estimators}
     loss : str, default "squared_error"
         "squared_error", "absolute_error", "huber" (quadratic up to one deviation of y),
         "quantile", or a likelihood: "gaussian", "student_t", "poisson".

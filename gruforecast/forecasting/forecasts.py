@@ -10,8 +10,9 @@ import pandas as pd
 
 from gruforecast.estimators.parameters import Hardware
 from gruforecast.forecasting.block import Beside, Block
-from gruforecast.forecasting.encoding import Encoded, rows_ahead, values_at
+from gruforecast.forecasting.encoding import Encoded
 from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
+from gruforecast.forecasting.line import Line
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import Contest, make_contest, naive_error
 from gruforecast.forecasting.state import SeriesState
@@ -23,17 +24,17 @@ MOST_NEWER = 3000  # newest rows of a series that adaptive bounds learn from
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network with everything that is needed to use it."""
+    """Networks with everything that is needed to use them."""
 
     state: SeriesState
-    network: Network
+    networks: list[Network]
     hardware: Hardware
 
     def after(self, block: Block, encoded: Encoded, rows: np.ndarray) -> Forecasts:
         """Forecasts (n, H) of the steps after some rows (n,) of a block."""
         windows = encoded.windows(rows, min(self.state.lookback, int(encoded.lengths.max())))
-        raw = self.network.predict(windows, **self.hardware)
-        return Forecasts.of(self.state.loss, raw, encoded.center[rows], encoded.scale[rows])
+        raw = (one.predict(windows, **self.hardware) for one in self.networks)
+        return Forecasts.of(self.state.loss, raw, *encoded.units(rows))
 
     def build(self, panel: Panel, beside: Beside, **options: Any) -> Block:
         """A block of rows as training had them."""
@@ -68,11 +69,14 @@ def forecast_ahead(
     stamps = [following_of[own[-1]] for own in panel.stamps]
     inner = [_comparable(own, new) for own, new in zip(panel.stamps, stamps, strict=True)]
     parts: list[Forecasts] = []
+    encoder = state.encoder
     for begin in range(0, steps, horizon):
         n = min(horizon, steps - begin)
         following = None if future_index is None else future_index[begin:]
         block = fitted.build(panel, beside, n_required=n, n_foretold=begin, following=following)
-        encoded = state.encoder.encode(block)
+        if not parts:  # nothing comes before these forecasts: all rows may tell of a new series
+            encoder = encoder.acquainted(block)
+        encoded = encoder.encode(block)
         made = fitted.after(block, encoded, panel.bounds[1:] - 1)
         parts.append(made if not parts else made.at_least(parts[0]))
         panel = panel.extended(made.mean[:, :n], [own[begin : begin + n] for own in inner])
@@ -142,21 +146,24 @@ def _newer_scores(
     """Scores (T, S, H) of what was forecast of the newest rows, NaN where nothing was."""
     panel, horizon = joined.panel, fitted.state.horizon
     block = fitted.build(panel, beside)
-    ahead = rows_ahead(block, horizon)
     place = np.arange(panel.n) - panel.bounds[1:][panel.codes]  # from the end
-    ahead[~_is_newer(fitted, joined)[ahead] | (place[ahead] < -MOST_NEWER)] = -1
-    rows = np.flatnonzero((ahead >= 0).any(axis=1))
-    ahead = ahead[rows]
-    where = np.nonzero(ahead >= 0)
-    target = ahead[where]
-    first = int(place[target].min()) if len(target) else 0
+    line = Line.of(block, horizon)
+    wanted = line.spread(
+        np.where(_is_newer(fitted, joined) & (place >= -MOST_NEWER), panel.values, np.nan)
+    )
+    rows = np.flatnonzero(line.has_ahead(~np.isnan(wanted)))
+    if not len(rows):
+        return np.full((0, panel.n_series, horizon), np.nan)
+    actual = line.ahead(wanted, rows)
+    encoded = fitted.state.encoder.encode(block)
+    scores = fitted.after(block, encoded, rows).scores(actual)
+    codes, positions = panel.codes[rows], block.positions[rows]
+    scores /= calibration.weights(panel.names, codes, positions, horizon)
+    where = np.nonzero(~np.isnan(actual))
+    target = line.ahead(line.rows, rows)[where]
+    first = int(place[target].min())
     out = np.full((-first, panel.n_series, horizon), np.nan)
-    if len(target):
-        encoded = fitted.state.encoder.encode(block)
-        scores = fitted.after(block, encoded, rows).scores(values_at(panel.values, ahead))
-        codes, positions = panel.codes[rows], block.positions[rows]
-        scores /= calibration.weights(panel.names, codes, positions, horizon)
-        out[place[target] - first, panel.codes[target], where[1]] = scores[where]
+    out[place[target] - first, panel.codes[target], where[1]] = scores[where]
     return out
 
 
@@ -181,10 +188,9 @@ def walk_forward(fitted: Fitted, joined: Joined, beside: Beside) -> tuple[Contes
     state, panel = fitted.state, joined.panel
     block = fitted.build(panel, beside)
     encoded = state.encoder.encode(block)
-    ahead = rows_ahead(block, state.horizon)
-    ahead[~joined.is_new[ahead]] = -1
-    actual = values_at(panel.values, ahead)
-    rows = np.flatnonzero(~np.isnan(actual).all(axis=1))
+    line = Line.of(block, state.horizon)
+    wanted = line.spread(np.where(joined.is_new, panel.values, np.nan))
+    rows = np.flatnonzero(line.has_ahead(~np.isnan(wanted)))
     unseen = Origin.of_unseen
     origins = [
         unseen(block.positions[a:b], panel.values[a:b]) if tail is None else tail.origin
@@ -194,7 +200,7 @@ def walk_forward(fitted: Fitted, joined: Joined, beside: Beside) -> tuple[Contes
     errors = np.array(
         [state.naive_errors.get(name, own) for name, own in zip(panel.names, of_rows, strict=True)]
     )
-    contest = make_contest(block, rows, actual[rows], state.season, origins, errors)
+    contest = make_contest(block, rows, line.ahead(wanted, rows), state.season, origins, errors)
     if contest.is_empty():
         raise ValueError(
             "series: expected at least one value that follows an observed one, got none; pass more "

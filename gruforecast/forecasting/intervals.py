@@ -9,13 +9,15 @@ err more than others: that is taken out of the scores and put back into the boun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
+from gruforecast.estimators.ensemble import averaged
+from gruforecast.forecasting.relative import TINY, by_group, relative_sizes
 from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
@@ -24,13 +26,11 @@ ADAPTATION = 0.01  # how far a miss moves the level of an adaptive bound
 EXTENSION = 5.0  # how fast a bound grows beyond the largest score when misses go on
 LEAST_SCORES = 2  # of a step, below which there are no bounds
 LEAST_ROWS = 40  # of a series that bounds are learnt from, where there are as many
-SHRINKAGE = 20.0  # rows at which the errors of a group count as much as those of all
 COVERAGE_LEVELS = (80.0, 95.0)
 USUAL_SHARE = 0.8  # of a distribution, whose range is its spread
 OF_NORMAL = np.sqrt(np.pi / 2)  # deviation of a normal variable in units of its mean size
 LEAST = 1e-6  # the smallest share beyond a bound
 ROUNDING = 1e-9
-TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,18 @@ class Forecasts:
     above: np.ndarray  # (n, H)
 
     @classmethod
-    def of(cls, loss: Loss, raw: np.ndarray, center: np.ndarray, scale: np.ndarray) -> Forecasts:
-        """From raw outputs (n, K), and center and scale (n,) of the series."""
-        meant = loss.transform(raw.astype(np.float64))
-        parts = loss.rescale(meant, center[:, None], scale[:, None])
+    def of(
+        cls, loss: Loss, raw: Iterable[np.ndarray], center: np.ndarray, scale: np.ndarray
+    ) -> Forecasts:
+        """From raw outputs (n, K) of each network, and center and scale of what follows.
+
+        These have the shape (n, H) or (n, 1).
+        """
+        parts = averaged(
+            loss.rescale(loss.transform(one.astype(np.float64)), center, scale) for one in raw
+        )
         mean = loss.point(parts)
-        least = np.broadcast_to(1e-3 * scale[:, None], mean.shape)
+        least = np.broadcast_to(1e-3 * scale, mean.shape)
         if loss.quantiles is not None and len(loss.quantiles) > 1:
             below, above = mean - parts[..., 0], parts[..., -1] - mean
             one_sided = np.maximum(below, above)
@@ -61,7 +67,8 @@ class Forecasts:
                 low, high = found.interval(USUAL_SHARE)
                 below, above = mean - low, high - mean
         else:
-            below = above = np.broadcast_to(scale[:, None], mean.shape)
+            spread = np.broadcast_to(scale, mean.shape)
+            return cls(mean, spread, spread)
         return cls(mean, np.maximum(below, least), np.maximum(above, least))
 
     def at_least(self, first: Forecasts) -> Forecasts:
@@ -71,8 +78,12 @@ class Forecasts:
 
     def scores(self, actual: np.ndarray) -> np.ndarray:
         """Errors (n, H) in units of the spread; NaN where the actual value is missing."""
-        error = actual - self.mean
-        return np.asarray(np.where(error < 0, error / self.below, error / self.above))
+        error = np.subtract(actual, self.mean)
+        spread = self.above
+        if self.below is not self.above:
+            spread = np.where(error < 0, self.below, self.above)
+        error /= spread
+        return np.asarray(error)
 
 
 @stored("Calibration")
@@ -106,9 +117,7 @@ class Calibration:
             return None
 
         def from_rows(rows: np.ndarray) -> Calibration:
-            both = np.concatenate([scores[rows], -scores[rows]])
-            of_series, at = (np.tile(part[rows], 2) for part in (codes, positions))
-            return cls.of_scores(both, of_series, at, names, season)
+            return cls.of_scores(scores[rows], codes[rows], positions[rows], names, season)
 
         latest = _newest(codes, 0.5, LEAST_ROWS)
         if (~np.isnan(scores[latest])).sum(axis=0).min() < LEAST_SCORES:
@@ -135,29 +144,35 @@ class Calibration:
         names: list[Any],
         season: int | None,
     ) -> Calibration:
-        """From these scores as they are."""
-        n_steps = scores.shape[1]
+        """From these scores, each with either sign."""
+        n_steps, n_phases = scores.shape[1], season or 1
+        sizes = np.abs(scores)
         of_series = np.ones(len(names))
         if len(names) > 1:
-            groups = np.broadcast_to(codes[:, None], scores.shape)
-            of_series = _relative_sizes(scores, groups, len(names))
-        scaled = scores / of_series[codes, None]
-        n_phases = season or 1
-        phases = _phases(positions, n_steps, n_phases)
-        origins = np.broadcast_to(positions[:, None] % n_phases, scores.shape)
-        of_phases = _relative_sizes(scaled, phases, n_phases)
-        scaled = scaled / of_phases[phases]
-        of_origins = _relative_sizes(scaled, origins, n_phases)
-        scaled = scaled / of_origins[origins]
-        size = np.maximum(np.nanmean(np.abs(scaled), axis=0), TINY)
-        columns = [_thinned(column[~np.isnan(column)]) for column in scaled.T]
-        counts = np.array([len(column) for column in columns])
-        table = np.full((n_steps, counts.max()), np.nan)
+            known = ~np.isnan(sizes)
+            of_series = relative_sizes(
+                np.nansum(sizes, axis=1), known.sum(axis=1), codes, len(names), n_steps
+            )
+            sizes /= of_series[codes, None]
+        origins, at = np.unique(positions % n_phases, return_inverse=True)
+        totals, counts = by_group(sizes, at, len(origins))  # (origins, H)
+        phases = _phases(origins, n_steps, n_phases)
+        of_phases = relative_sizes(totals, counts, phases, n_phases, n_steps)
+        totals /= of_phases[phases]
+        everywhere = np.broadcast_to(origins[:, None], counts.shape)
+        of_origins = relative_sizes(totals, counts, everywhere, n_phases, n_steps)
+        weights = of_phases[phases] * of_origins[origins, None]
+        sizes /= weights[at]
+        columns = [np.sort(column[~np.isnan(column)]) for column in sizes.T]
+        size = np.array([max(float(column.mean()), TINY) for column in columns])
+        columns = [_thinned(np.concatenate([-column[::-1], column])) for column in columns]
+        n_kept = np.array([len(column) for column in columns])
+        table = np.full((n_steps, n_kept.max()), np.nan)
         for row, column in zip(table, columns, strict=True):
             row[: len(column)] = column
         return cls(
             scores=table,
-            counts=counts,
+            counts=n_kept,
             size=size,
             of_series=dict(zip(names, of_series.tolist(), strict=True)),
             of_phases=of_phases,
@@ -252,26 +267,12 @@ def _blocks(scores: np.ndarray, n_rows: int) -> Iterator[np.ndarray]:
         yield scores[max(0, end - n_rows) : end]
 
 
-def _relative_sizes(scores: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
-    """Mean absolute score of each group beside that of all (n_groups,), shrunk towards 1.
-
-    Scores after one row go together: they count as one.
-    """
-    known = ~np.isnan(scores)
-    sizes = np.abs(scores[known])
-    overall = max(float(sizes.mean()), TINY)
-    totals = np.bincount(groups[known], sizes, minlength=n_groups) / scores.shape[1]
-    counts = np.bincount(groups[known], minlength=n_groups) / scores.shape[1]
-    return np.asarray((totals / overall + SHRINKAGE) / (counts + SHRINKAGE))
-
-
 def _thinned(scores: np.ndarray) -> np.ndarray:
     """Sorted scores, or evenly spaced ones of them with both ends."""
-    ordered = np.sort(scores)
-    if len(ordered) <= MOST_SCORES:
-        return ordered
-    kept = np.linspace(0, len(ordered) - 1, MOST_SCORES).round().astype(int)
-    return np.asarray(ordered[kept])
+    if len(scores) <= MOST_SCORES:
+        return scores
+    kept = np.linspace(0, len(scores) - 1, MOST_SCORES).round().astype(int)
+    return np.asarray(scores[kept])
 
 
 def beyond_horizon(quantiles: np.ndarray, n_steps: int, growth: float) -> np.ndarray:

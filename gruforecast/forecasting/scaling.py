@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.line import parts
 from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
+MOST_EXAMPLES = 2**23  # values to foretell that units are chosen by
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
 
 Measure = Callable[[np.ndarray], tuple[Any, Any]]
@@ -85,8 +87,14 @@ def _first_as_unit(values: np.ndarray) -> tuple[float, float]:
     return first, abs(first) or 1.0
 
 
-def choose_normalize(kind: str, block: Block, targets: np.ndarray, loss: Loss) -> str:
-    """What values are measured in; ``targets`` (n, H) are those of training.
+def choose_normalize(
+    kind: str,
+    block: Block,
+    rows: np.ndarray,
+    targets: Callable[[np.ndarray], np.ndarray],
+    loss: Loss,
+) -> str:
+    """What values are measured in; ``targets`` of some of the ``rows`` are (n, H) of training.
 
     "auto" is "standard" where the mean of all rows up to now foretells a series better than its
     newest value does, and "last" otherwise: such series leave the range of what was seen.
@@ -103,15 +111,26 @@ def choose_normalize(kind: str, block: Block, targets: np.ndarray, loss: Loss) -
     panel = block.panel
     newest, _ = block.carried()
     mean, _ = SeriesScaling({}, -np.inf, True).of_rows(block)  # up to each row
-    errors = [np.abs(targets - guess[:, None]) for guess in (mean, newest)]
-    judged = np.flatnonzero(~np.isnan(errors[0] + errors[1]).all(axis=1))
-    if not len(judged):
-        return "standard"
-    of_mean, of_newest = (
-        np.bincount(panel.codes[judged], np.nanmean(error[judged], axis=1)) for error in errors
-    )
+    guesses, errors = (mean, newest), np.zeros((2, panel.n_series))
+    for own in _some(rows, targets(rows[:1]).shape[1]):
+        actual = targets(own)
+        known = ~np.isnan(actual) & ~np.isnan(mean + newest)[own, None]
+        n = np.maximum(known.sum(axis=1), 1)
+        for error, guess in zip(errors, guesses, strict=True):
+            far = np.where(known, np.abs(actual - guess[own, None]), 0.0).sum(axis=1) / n
+            error += np.bincount(panel.codes[own], far, minlength=panel.n_series)
+    of_mean, of_newest = errors
     total = np.maximum(of_mean + of_newest, np.finfo(np.float64).tiny)  # every series counts alike
     return "standard" if (of_mean / total).sum() <= (of_newest / total).sum() else "last"
+
+
+def _some(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """Rows in parts; of more than enough an even share, whatever their season."""
+    n = MOST_EXAMPLES // width
+    if len(rows) > n:
+        rows = np.sort(np.random.default_rng(0).choice(rows, n, replace=False))
+    for part in parts(len(rows), width):
+        yield rows[part]
 
 
 @stored("WindowScaling")

@@ -69,6 +69,7 @@ class SeriesForecaster(RowForecaster):
     normalize: str = "auto"
     horizon: int | None = None
     season: int | None = None
+    seasonal: str = "none"
     freq: Any = None
     calendar: Sequence[str] = ()
     calendar_encoding: str = "cyclic"
@@ -81,6 +82,7 @@ class SeriesForecaster(RowForecaster):
         "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
         "horizon": _COUNT,
         "season": _COUNT,
+        "seasonal": parameters.choice("none", "difference", "multiplicative", "auto"),
         "freq": lambda name, value: value,
         "calendar": lambda name, value: check_names(() if value is None else value),
         "calendar_encoding": parameters.choice("cyclic", "embedded"),
@@ -200,7 +202,7 @@ class SeriesForecaster(RowForecaster):
         settings = self._settings()
         state, earlier = getattr(self, "_state", None), None
         if settings.warm_start and isinstance(state, SeriesState):
-            earlier = state, self.network_
+            earlier = state, self.networks_
         plan = plan_series(X, settings, earlier, tables)
         state = plan.state
         for name in ROW_ATTRIBUTES:
@@ -236,7 +238,7 @@ class SeriesForecaster(RowForecaster):
                 f"{method}: expected a fit to series, without y, got one with a y; use predict, or "
                 f"fit(series)."
             )
-        return Fitted(self._state, self.network_, parameters.hardware(self)), self._state
+        return Fitted(self._state, self.networks_, parameters.hardware(self)), self._state
 
     def _join(self, panel: Panel, state: SeriesState, *, of_last: bool = False) -> Joined:
         """New rows behind the training rows that they follow."""

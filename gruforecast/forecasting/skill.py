@@ -30,11 +30,17 @@ class Contest(NamedTuple):
 
     def errors(self, mean: np.ndarray) -> tuple[float, float]:
         """Mean absolute error of forecasts (n, H), and the same in units of the error scale."""
-        error = np.abs(self.actual - mean)
-        judged = ~np.isnan(error)
-        scaled = (error / self.error_scale[:, None])[judged]
-        scaled = scaled[np.isfinite(scaled)]
-        return float(error[judged].mean()), float(scaled.mean()) if scaled.size else np.nan
+        error = np.subtract(self.actual, mean)
+        np.abs(error, out=error)
+        count = (~np.isnan(error)).sum(axis=1)
+        total = np.nansum(error, axis=1)
+        with np.errstate(over="ignore"):
+            scaled = total / self.error_scale
+        fits = np.isfinite(scaled)
+        n = count[fits].sum()
+        with np.errstate(invalid="ignore"):
+            raw = total.sum() / count.sum() if count.any() else np.nan
+        return float(raw), float(scaled[fits].sum() / n) if n else np.nan
 
     def is_empty(self) -> bool:
         """Whether there is nothing to judge."""
@@ -111,11 +117,11 @@ def make_contest(
         "mean": np.repeat(np.where(np.isnan(mean), so_far, mean)[:, None], horizon, axis=1),
     }
     if season is not None and season > 1:
-        repeat = np.empty(actual.shape)
-        for h in range(1, horizon + 1):
-            back = h - season * -(-h // season)
-            repeat[:, h - 1] = _at(block, values, rows, codes, now + back)
-        floors["seasonal repeat"] = repeat
+        n = min(season, horizon)
+        repeat = np.empty((len(rows), n))
+        for h in range(n):
+            repeat[:, h] = _at(block, values, rows, codes, now + h + 1 - season)
+        floors["seasonal repeat"] = repeat[:, np.arange(horizon) % season]
     known = ~np.isnan(newest)
     return Contest(np.where(known[:, None], actual, np.nan), floors, np.asarray(error_scale)[codes])
 

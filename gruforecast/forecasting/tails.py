@@ -13,6 +13,7 @@ from gruforecast.data.segments import check_comparable
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.seasonality import Seasonality
 from gruforecast.foundations.checks import warn_caller
 from gruforecast.foundations.stored import stored
 
@@ -55,7 +56,9 @@ class Tail:
     origin: Origin
 
 
-def keep_tails(block: Block, lookback: int, horizon: int, season: int) -> dict[Any, Tail]:
+def keep_tails(
+    block: Block, seasonality: Seasonality, lookback: int, horizon: int, season: int
+) -> dict[Any, Tail]:
     """The rows that forecasts of what follows the training rows look back on, by series."""
     panel, tails = block.panel, {}
     for s, (name, values, stamps) in enumerate(panel.series()):
@@ -68,6 +71,7 @@ def keep_tails(block: Block, lookback: int, horizon: int, season: int) -> dict[A
             observed.append(block.known.iloc[block.at[own]].notna().to_numpy())
         start = max(0, len(values) - max(lookback, season) - horizon)
         start = _with_carried(np.concatenate(observed, axis=1), start)
+        start = seasonality.reach(block.positions[begin:end], values, start)
         rows = slice(begin + start, end)
         tails[name] = Tail(
             values=values[start:].copy(),

@@ -22,6 +22,8 @@ class Dataset:
     weights : array (N,), optional
         Of the windows; 1 by default. The loss is sum(weight * loss) / sum(weight) over the
         targets that are not missing.
+    copy : bool, default True
+        False: targets of the right dtype are used as they are, and must not change.
 
     Examples
     --------
@@ -34,7 +36,9 @@ class Dataset:
     80
     """
 
-    def __init__(self, windows: Windows, targets: Any, weights: Any = None) -> None:
+    def __init__(
+        self, windows: Windows, targets: Any, weights: Any = None, *, copy: bool = True
+    ) -> None:
         windows = check_windows(windows)
         n, dtype = len(windows), windows.series.dtype
         self.windows = windows
@@ -47,7 +51,8 @@ class Dataset:
                 f"targets: expected numbers that are finite in {dtype}, or NaN for missing ones, "
                 f"got {given[where]} in row {where[0]}; correct or scale it."
             )
-        self.targets = targets.reshape(n, -1).copy()
+        targets = targets.reshape(n, -1)
+        self.targets = targets.copy() if copy else np.ascontiguousarray(targets)
         if weights is None:
             self.weights = np.ones(n, dtype)
         else:

@@ -1,0 +1,85 @@
+"""Steps of series side by side, those left out too, so that what follows a row lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from gruforecast.forecasting.block import Block
+
+AT_ONCE = 2**18  # entries of a table of rows and steps that are worked on together
+
+
+@dataclass(frozen=True)
+class Line:
+    """Every series as a stretch of places, one a step, with room around it.
+
+    A hole of more than ``horizon`` steps is shortened by whole periods, as nothing looks across it
+    but along the phases of the period.
+    """
+
+    place: np.ndarray  # (n,) of each row
+    rows: np.ndarray  # (m,) the row at each place, -1 for none
+    begin: np.ndarray  # (m,) the place where the series of each place begins
+    period: int  # every series begins at a multiple of it
+    horizon: int
+
+    @classmethod
+    def of(cls, block: Block, horizon: int, period: int = 1) -> Line:
+        """With ``period`` places before each series, and ``horizon`` after it."""
+        panel = block.panel
+        firsts, ends = panel.bounds[:-1], panel.bounds[1:]
+        steps = block.gaps() + 1
+        beyond = steps - horizon - 1
+        steps = np.where(beyond > 0, horizon + 1 + beyond % period, steps)
+        steps[firsts] = 0
+        along = np.cumsum(steps)
+        along -= along[firsts][panel.codes]
+        sizes = period + -(-(along[ends - 1] + 1 + horizon) // period) * period
+        starts = np.cumsum(sizes) - sizes + period
+        place = starts[panel.codes] + along
+        rows = np.full(int(sizes.sum()), -1, np.int32)
+        rows[place] = np.arange(panel.n)
+        return cls(place, rows, np.repeat(starts, sizes), period, horizon)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Values of rows (n,) at their places (m,), NaN at others."""
+        out = np.full(len(self.rows), np.nan)
+        out[self.place] = values
+        return out
+
+    def ahead(self, of_places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """What stands at the ``horizon`` places (n, horizon) after some rows (n,)."""
+        return np.asarray(sliding_window_view(of_places, self.horizon)[self.place[rows] + 1])
+
+    def has_ahead(self, is_there: np.ndarray) -> np.ndarray:
+        """Whether any of the places after each row (n,) is marked (m,)."""
+        total = np.cumsum(is_there)
+        return np.asarray(total[self.place + self.horizon] > total[self.place])
+
+    def covers(self, is_there: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Of which steps (horizon,) a place that is marked (m,) follows any of the rows."""
+        places = self.place[rows]
+        steps = range(1, self.horizon + 1)
+        return np.array([is_there[places + step].any() for step in steps], bool)
+
+    def carried_by_phase(self, of_places: np.ndarray) -> np.ndarray:
+        """The newest value at each place's phase up to it (m,), NaN before the first."""
+        places = np.where(np.isnan(of_places), -1, np.arange(len(of_places)))
+        newest = np.maximum.accumulate(places.reshape(-1, self.period), axis=0).ravel()
+        return np.where(newest >= self.begin, of_places[newest], np.nan)
+
+    def season_up_to(self, of_places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """What stands at the last ``period`` places (n, period) up to some rows, oldest first."""
+        found = sliding_window_view(of_places, self.period)[self.place[rows] - self.period + 1]
+        return np.asarray(found)
+
+
+def parts(n_rows: int, width: int) -> Iterator[slice]:
+    """Rows in parts small enough that tables of so many columns cost no memory to speak of."""
+    size = max(1, AT_ONCE // width)
+    for begin in range(0, n_rows, size):
+        yield slice(begin, min(begin + size, n_rows))
