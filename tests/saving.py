@@ -50,14 +50,15 @@ def assert_alike(loaded, model):
     assert type(loaded) is type(model)
     known = vars(model).keys() - {"_skl_callbacks"}
     assert vars(loaded).keys() == known
-    for name in known - {"_state", "network_", "random_state"}:
+    for name in known - {"_state", "networks_", "random_state"}:
         assert_same(getattr(loaded, name), getattr(model, name))
     assert type(loaded.random_state) is type(model.random_state)
     texts = [re.sub(" at 0x[0-9A-F]+", "", repr(one)) for one in (loaded, model)]
     assert texts[0] == texts[1]
-    if hasattr(model, "network_"):
-        assert_same(loaded.weights_, model.weights_)
-        assert loaded.network_.specification == model.network_.specification
+    if hasattr(model, "networks_"):
+        for found, expected in zip(loaded.networks_, model.networks_, strict=True):
+            assert_same(dict(found.weights), dict(expected.weights))
+            assert found.specification == expected.specification
 
 
 def assert_same(found, expected):

@@ -63,11 +63,10 @@ def nothing_runs():
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 def test_classes_that_are_not_of_this_package(name, path, nothing_runs):
-    for place in ("model", "_state", "network_"):
+    for place in (("model",), STATE, NETWORK):
 
         def put(tree, place=place):
-            node = tree["model"] if place == "model" else tree["model"]["learnt"][place]
-            node["is"] = name
+            at(tree, place)["is"] = name
 
         change(path, put)
         complaint(path)
@@ -76,7 +75,7 @@ def test_classes_that_are_not_of_this_package(name, path, nothing_runs):
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=str)
 def test_what_would_run_elsewhere(payload, path, nothing_runs):
-    for place in (("model",), ("model", "learnt", "_state"), ("model", "learnt", "network_")):
+    for place in (("model",), STATE, NETWORK):
 
         def put(tree, place=place):
             at(tree, place[:-1])[place[-1]] = payload
@@ -98,7 +97,7 @@ def test_parameters_are_data_whatever_they_say(path):
 
 
 STATE = ("model", "learnt", "_state")
-NETWORK = ("model", "learnt", "network_")
+NETWORK = ("model", "learnt", "networks_", 0)
 RANDOM = ("model", "parameters", "random_state", "state")
 EDITS = {
     "weights of another size": edit(*NETWORK, "flat", "shape", to=[7]),
@@ -108,8 +107,9 @@ EDITS = {
     "a deeper network": edit(*NETWORK, "specification", "num_layers", to=10**12),
     "an unknown cell": edit(*NETWORK, "specification", "cell", to="os.system"),
     "a flag for a number": edit(*NETWORK, "specification", "hidden_size", to=True),
-    "moments of another size": edit(*STATE, "run", "arrays", "shape", to=[2, 1]),
-    "moments of another optimiser": edit(*STATE, "run", "options", "optimizer", to="sgd"),
+    "moments of another size": edit(*STATE, "runs", 0, "arrays", "shape", to=[2, 1]),
+    "moments of another optimiser": edit(*STATE, "runs", 0, "options", "optimizer", to="sgd"),
+    "no networks": edit("model", "learnt", "networks_", to=[]),
     "text for losses": edit("model", "learnt", "loss_curve_", to="low"),
     "text among losses": edit("model", "learnt", "loss_curve_", to=["low"]),
     "a list for a state": edit(*STATE, to=[]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -22,13 +22,18 @@ from gruforecast.estimators.callbacks import (
     with_callbacks,
     write_line,
 )
+from gruforecast.estimators.ensemble import (
+    Ensemble,
+    make_networks,
+    one_epoch_more,
+    options_of_each,
+)
 from gruforecast.estimators.preparing import (
     Plan,
     State,
     check_columns,
     check_endless,
     check_same_rows,
-    continued,
     reads_tokens,
     split_rows,
     unchanged_on_error,
@@ -40,11 +45,11 @@ from gruforecast.estimators.sequences import read_sequences
 from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.network.placement import gpu_for
-from gruforecast.training import Dataset, EpochReport, TrainingState, train
+from gruforecast.training import Dataset, EpochReport, TrainingState, train_ensemble
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
+class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
     """Parameters and passes that the estimators share."""
 
     lookback: int | None = None
@@ -87,11 +92,6 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
     def _doc_link_template(self) -> str:
         return parameters.documentation()
 
-    @property
-    def weights_(self) -> dict[str, np.ndarray]:
-        """The network's parameters by name: views that ``network_`` reads."""
-        return dict(self.network_.weights)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tokens = getattr(self, "embedding_size", None) is not None
@@ -122,12 +122,13 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
             hardware = parameters.hardware(self)
-            on_gpu = gpu_for(hardware["device"], plan.network.specification.dtype) is not None
+            on_gpu = gpu_for(hardware["device"], plan.state.settings.dtype) is not None
         self._state, self.stopping_reason_ = plan.state, "interrupted"
-        self._store(plan.network, TrainingState.start(plan.network, plan.options), plan.validated)
+        self.networks_ = plan.networks
+        self._store(TrainingState.start(plan.networks[0], plan.options[0]), plan.validated)
         task = FitTask(
             self,
-            plan.options.max_epochs,
+            plan.options[0].max_epochs,
             lambda: self._snapshot(groups),
             X=X,
             y=y,
@@ -135,21 +136,22 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         )
 
         def after_epoch(report: EpochReport) -> bool:
-            self._store(plan.network, report.state, plan.validated)
+            if report.member == 0:
+                self._store(report.state, plan.validated)
             if self.verbose:
                 write_line(report)
             return task.epoch_done(report)
 
         # A GPU that nobody asks after every epoch makes many of them in a launch.
         asked = not on_gpu or self.verbose or task.is_watched
-        run = train(
-            plan.network, plan.training, plan.options, validation=plan.validation,
+        first, *_ = train_ensemble(
+            plan.networks, plan.training, plan.options, validation=plan.validation,
             callbacks=[after_epoch] if asked else [], **hardware,
         )  # fmt: skip
-        self._store(plan.network, run.checkpoint, plan.validated)
-        self.stopping_reason_ = run.stopping_reason
+        self._store(first.checkpoint, plan.validated)
+        self.stopping_reason_ = first.stopping_reason
         if plan.review is not None:
-            self.__dict__.update(plan.review(plan.network))
+            self.__dict__.update(plan.review(plan.networks))
         task.done()
 
     def _partial_fit(
@@ -158,19 +160,15 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         """One epoch more of a run without a planned end; a failure leaves all as it was."""
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=True, classes=classes)
-            earlier, options = plan.state.run, replace(plan.options, max_epochs=1)
-            if earlier is not None and earlier.options.is_like(options):
-                options = replace(options, max_epochs=earlier.epoch + 1)
-                earlier = replace(earlier, options=options, flat=plan.network.flat)
-            else:
-                earlier = None
-            run = train(
-                plan.network, plan.training, options, resume_from=earlier,
+            options, earlier = one_epoch_more(plan.networks, plan.options, plan.state.runs)
+            results = train_ensemble(
+                plan.networks, plan.training, options, resume_from=earlier,
                 callbacks=[write_line] if self.verbose else [], **parameters.hardware(self),
             )  # fmt: skip
-            self._state = replace(plan.state, run=run.checkpoint)
-            self._store(plan.network, run.checkpoint, False)
-            self.stopping_reason_ = run.stopping_reason
+            self._state = replace(plan.state, runs=[one.checkpoint for one in results])
+            self.networks_ = plan.networks
+            self._store(results[0].checkpoint, False)
+            self.stopping_reason_ = results[0].stopping_reason
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, *, one_epoch: bool,
@@ -204,20 +202,18 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
             return Dataset(windows, scaled[numbers], weights[numbers])
 
         validated = len(split.validation) > 0
+        options = options_of_each(settings, targets.loss, state.seed, validated)
         spec = self._specification(state, targets.n_outputs)
         return Plan(
             training=dataset(split.training),
             validation=dataset(split.validation) if validated else None,
-            options=parameters.training_options(settings, targets.loss, state.seed, validated),
-            network=Network(spec, seed=state.seed)
-            if earlier is None
-            else continued(self.network_, spec),
+            options=options,
+            networks=make_networks(spec, options, None if earlier is None else self.networks_),
             state=replace(state, context=rows.context(material, context)),
         )
 
-    def _store(self, network: Network, run: TrainingState, validated: bool) -> None:
-        """What a run has shown so far."""
-        self.network_ = network
+    def _store(self, run: TrainingState, validated: bool) -> None:
+        """What the run of the first network has shown so far."""
         self.n_iter_ = run.epoch
         self.loss_curve_ = list(run.loss_curve)
         self.validation_loss_curve_ = list(run.validation_curve) if validated else None
@@ -236,7 +232,7 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
 
         Scorers ask it about the training rows without naming their series, so it knows these.
         """
-        return {"network_": copy.deepcopy(self.network_), "_groups": groups}
+        return {"networks_": copy.deepcopy(self.networks_), "_groups": groups}
 
     # Passes over new rows.
 
@@ -246,8 +242,8 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
         groups: Any,
         run: Callable[[Network, Windows, parameters.Hardware], np.ndarray],
         n_steps: int | None = None,
-    ) -> np.ndarray:
-        """What ``run`` makes of the window of every row, in the caller's order.
+    ) -> Iterator[np.ndarray]:
+        """What ``run`` makes of the window of every row, in the caller's order, for each network.
 
         With ``n_steps`` shorter windows are filled up at their start.
         """
@@ -266,13 +262,14 @@ class RecurrentEstimator(Saving, CallbackSupportMixin, BaseEstimator):
                 )
             material = material._replace(n_steps=n_steps)
         windows = material.windows(np.arange(rows.n), self._state.settings.dtype)
-        result = run(self.network_, windows, parameters.hardware(self))
-        out = np.empty(result.shape, np.float64)
-        out[rows.order] = result
-        return out
+        for network in self.networks_:
+            result = run(network, windows, parameters.hardware(self))
+            out = np.empty(result.shape, np.float64)
+            out[rows.order] = result
+            yield out
 
-    def _raw(self, X: Any, groups: Any) -> np.ndarray:
-        """Raw outputs of the head (n, K)."""
+    def _raw(self, X: Any, groups: Any) -> Iterator[np.ndarray]:
+        """Raw outputs of each network's head (n, K)."""
         return self._apply(X, groups, lambda net, w, hardware: net.predict(w, **hardware))
 
     def _settings(self) -> SimpleNamespace:

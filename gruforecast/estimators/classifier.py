@@ -15,6 +15,7 @@ from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
 from gruforecast.estimators.documentation import document
+from gruforecast.estimators.ensemble import averaged, log_averaged
 from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.saving import OfRows, saved
 from gruforecast.estimators.targets import (
@@ -50,6 +51,7 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
 
     Parameters
     ----------
+    {n_estimators}
     class_weight : dict or "balanced", optional
         What rows of a class count; "balanced" makes all classes count the same.
     embedding_size : int, optional
@@ -75,13 +77,17 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
     ['rises', 'falls']
     """
 
+    n_estimators: int = 1
     class_weight: Any = None
     embedding_size: int | None = None
     handle_unknown: str = "error"
 
     _learnt = (Learnt,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
-        parameters.SHARED | parameters.TOKENS | {"class_weight": _class_weight}
+        parameters.SHARED
+        | parameters.ENSEMBLE
+        | parameters.TOKENS
+        | {"class_weight": _class_weight}
     )
 
     def fit(
@@ -131,21 +137,22 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
 
     def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """The likeliest class of every row."""
-        raw = self._raw(X, groups)
-        return np.asarray(self.classes_[np.argmax(raw, axis=1)])
+        return np.asarray(
+            self.classes_[np.argmax(self.predict_log_proba(X, groups=groups), axis=1)]
+        )
 
     def predict_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Probability of every class (n, classes), in the order of ``classes_``."""
-        return np.asarray(softmax(self._raw(X, groups), axis=1))
+        return averaged(softmax(raw, axis=1) for raw in self._raw(X, groups))
 
     def predict_log_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Logarithm of ``predict_proba``."""
-        return np.asarray(log_softmax(self._raw(X, groups), axis=1))
+        return log_averaged(log_softmax(raw, axis=1) for raw in self._raw(X, groups))
 
     def decision_function(self, X: Any, *, groups: Any = None) -> np.ndarray:
-        """Outputs of the head (n, classes); of two classes the second minus the first (n,)."""
-        raw = self._raw(X, groups)
-        return np.asarray(raw[:, 1] - raw[:, 0]) if raw.shape[1] == 2 else raw
+        """``predict_log_proba`` (n, classes); of two classes the second minus the first (n,)."""
+        found = self.predict_log_proba(X, groups=groups)
+        return np.asarray(found[:, 1] - found[:, 0]) if found.shape[1] == 2 else found
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None) -> float:
         """Share of rows whose class is right; rows with a missing label do not count."""

@@ -82,11 +82,18 @@ lookback : int, optional
     random_state : int, RandomState or Generator, optional
         Of starting weights, order and dropout.
     verbose : int, default 0
-        Above 0 writes a line per epoch."""
+        Above 0 writes a line per epoch, of the first network that still trains."""
+
+ENSEMBLE = """\
+n_estimators : int, default 1
+        Networks that are trained on the same rows from different seeds, side by side, and whose
+        forecasts are averaged: numbers, quantiles, parameters of a likelihood, or probabilities of
+        classes. The first has the weights of ``n_estimators=1``, whatever their number."""
 
 ATTRIBUTES = """\
-network_ : Network
-        The network; ``weights_`` are its parameters by name, as NumPy arrays.
+network_, networks_ : Network, list of Network
+        The network, and all of them where there are several; ``weights_`` are the parameters of
+        the first by name, as NumPy arrays. Epochs and losses are those of the first, too.
     n_iter_ : int
         Epochs that were run.
     loss_curve_, validation_loss_curve_ : list of float
@@ -103,6 +110,7 @@ def document(cls: Class) -> Class:
     """Fill in the parts of a docstring that all estimators share."""
     if cls.__doc__:  # python -OO has none
         text = cls.__doc__.replace("{parameters}", PARAMETERS)
+        text = text.replace("{n_estimators}", ENSEMBLE)
         cls.__doc__ = text.replace("{attributes}", ATTRIBUTES)
     return cls
 

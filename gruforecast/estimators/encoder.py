@@ -129,7 +129,7 @@ class GRUEncoder(TransformerMixin, RecurrentEstimator):
         check_is_fitted(self)
         every = self._state.settings.states == "all"
         n_steps = self._n_steps if every else None
-        states = self._apply(
+        (states,) = self._apply(
             X,
             groups,
             lambda net, w, hardware: net.encode(w, every_step=every, **hardware),

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from gruforecast.data.rows import Samples, Steps
 from gruforecast.estimators import parameters
 from gruforecast.estimators.base import RecurrentEstimator
+from gruforecast.estimators.ensemble import averaged
 from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.saving import OfRows
 from gruforecast.estimators.targets import Targets, check_length, read_numbers
@@ -41,14 +42,16 @@ class LearntFromRows(OfRows):
 class RowForecaster(RegressorMixin, RecurrentEstimator):
     """What GRUForecaster does with rows and what is aligned with them."""
 
+    n_estimators: int = 1
     loss: str = "squared_error"
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
 
     _learnt: ClassVar[tuple[Any, ...]] = (LearntFromRows,)
-    _rules: ClassVar[dict[str, parameters.Rule]] = parameters.SHARED | {
-        "loss": parameters.choice(*NUMERIC),
-        "quantiles": _quantiles,
-    }
+    _rules: ClassVar[dict[str, parameters.Rule]] = (
+        parameters.SHARED
+        | parameters.ENSEMBLE
+        | {"loss": parameters.choice(*NUMERIC), "quantiles": _quantiles}
+    )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -174,8 +177,10 @@ class RowForecaster(RegressorMixin, RecurrentEstimator):
         """What the loss says about each row in the units of y: (n, k) or (n, k, parts)."""
         check_is_fitted(self)
         loss, scaling = self._loss(), self._state.target_scaling
-        parts = loss.transform(self._raw(X, groups))
-        return loss.rescale(parts, scaling.center, scaling.scale)
+        return averaged(
+            loss.rescale(loss.transform(raw), scaling.center, scaling.scale)
+            for raw in self._raw(X, groups)
+        )
 
     def _distribution(self, X: Any, groups: Any, method: str) -> Any:
         """A frozen distribution in the shape of y."""

@@ -106,6 +106,8 @@ SHARED: dict[str, Rule] = {
 }
 
 
+ENSEMBLE: dict[str, Rule] = {"n_estimators": _COUNT}
+
 TOKENS: dict[str, Rule] = {
     "embedding_size": optional(_COUNT),
     "handle_unknown": choice("error", "ignore"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from gruforecast.estimators import parameters
 from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
 from gruforecast.foundations.stored import stored
-from gruforecast.network import Network, Specification
+from gruforecast.network import Network
 from gruforecast.training import Dataset, TrainingOptions, TrainingState
 from gruforecast.training.losses import make_loss
 from gruforecast.training.schedules import SCHEDULES
@@ -66,7 +65,7 @@ def check_columns(values: np.ndarray) -> None:
 @stored("RowState")
 @dataclass(frozen=True)
 class State:
-    """What a fitted estimator knows beside its network."""
+    """What a fitted estimator knows beside its networks."""
 
     settings: Any  # its parameters, checked
     loss: str
@@ -74,7 +73,7 @@ class State:
     target_scaling: Scaling
     seed: int
     context: Context
-    run: TrainingState | None = None  # of partial_fit
+    runs: list[TrainingState] | None = None  # of partial_fit, one for each network
 
     @classmethod
     def learn(
@@ -149,18 +148,6 @@ def check_same_rows(before: State, now: Any) -> None:
             )
 
 
-def continued(network: Network, spec: Specification) -> Network:
-    """A copy of a network to go on with, if the parameters still describe it."""
-    for name in (f.name for f in fields(Specification)):
-        before, now = (getattr(s, name) for s in (network.specification, spec))
-        if before != now:
-            raise ValueError(
-                f"{name}: expected {before!r} as in the network to go on with, got {now!r}; "
-                f"keep it, or start anew with fit and warm_start=False."
-            )
-    return copy.deepcopy(network)
-
-
 def check_endless(settings: Any) -> None:
     """A schedule that needs no last epoch, as ``partial_fit`` has none."""
     if SCHEDULES[settings.learning_rate_schedule].depends_on_total:
@@ -188,10 +175,10 @@ class Plan(NamedTuple):
 
     training: Dataset
     validation: Dataset | None
-    options: TrainingOptions
-    network: Network
-    state: Any  # what a fitted estimator knows beside its network
-    review: Callable[[Network], dict[str, Any]] | None = None  # attributes learnt after training
+    options: list[TrainingOptions]  # of each network
+    networks: list[Network]
+    state: Any  # what a fitted estimator knows beside its networks
+    review: Callable[[list[Network]], dict[str, Any]] | None = None  # attributes learnt afterwards
 
     @property
     def validated(self) -> bool:

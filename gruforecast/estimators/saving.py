@@ -20,7 +20,7 @@ Class = TypeVar("Class", bound=type)
 class Learnt(TypedDict):
     """Attributes that every fit leaves."""
 
-    network_: Network
+    networks_: list[Network]
     n_iter_: int
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
@@ -121,7 +121,11 @@ def _check_learnt(cls: Any, learnt: dict[str, Any]) -> None:
     """Attributes that a fit leaves, with settings that a caller could have passed."""
     if not any(suits(learnt, kind) for kind in cls._learnt):
         raise ValueError(f"expected what fit leaves in {cls.__name__}, got {sorted(learnt)}")
-    settings = vars(learnt["_state"].settings)
+    settings, networks = vars(learnt["_state"].settings), learnt["networks_"]
     if set(settings) != set(cls._get_param_names()):
         raise ValueError(f"expected the parameters of {cls.__name__}, got {sorted(settings)}")
     parameters.check_parameters(settings, cls._rules)
+    if len(networks) != (n := settings.get("n_estimators", 1)):
+        raise ValueError(f"expected {n} networks in {cls.__name__}, got {len(networks)}")
+    if any(one.specification != networks[0].specification for one in networks):
+        raise ValueError(f"expected networks of one shape in {cls.__name__}, got several")
