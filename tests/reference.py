@@ -89,8 +89,11 @@ def network_forward(
     initial_state: Array | None = None,
     dropout_masks: Sequence[Array] | None = None,
     recurrent_masks: Array | None = None,
+    finals: list[Array] | None = None,
 ) -> tuple[Array, Array]:
     """x (T, N, F) -> every state (T, N, H*D) and last state (N, H*D) of the last layer.
+
+    ``finals`` gets the state after the last step, as initial_state, of each layer and direction.
 
     lengths (N,): window i reads only its last lengths[i] steps; initial_state (L*D, N, H), lstm
     (L*D, N, 2H) = [h0, c0]; dropout_masks L-1 of (T, N, H*D); recurrent_masks (L*D, N, H).
@@ -121,10 +124,55 @@ def network_forward(
                 states[t] = h
             outputs.append(states)
             last.append(h)
+            if finals is not None:
+                finals.append(np.concatenate([h, c], axis=1) if cell == "lstm" else h)
         layer_input = np.concatenate(outputs, axis=2)
         if dropout_masks is not None and layer < n_layers - 1:
             layer_input = layer_input * dropout_masks[layer]
     return layer_input, np.concatenate(last, axis=1)
+
+
+def read_segments(parameters: Mapping[str, Array], x: Array, lengths: Array, width: int) -> Array:
+    """x (T, N, F) -> relu of segments of ``width`` steps (S, N, D); they end with the last step.
+
+    Masked steps, and those that fill up the first segment, are zeros.
+    """
+    n_time, n_windows, n_features = x.shape
+    n_segments = -(-n_time // width)
+    out = np.zeros((n_segments, n_windows, parameters["segment.b"].size))
+    for s, i in np.ndindex(n_segments, n_windows):
+        joined = np.zeros((width, n_features))
+        for w in range(width):
+            t = n_time - (n_segments - s) * width + w
+            if t >= n_time - lengths[i]:
+                joined[w] = x[t, i]
+        out[s, i] = joined.ravel() @ parameters["segment.w"] + parameters["segment.b"]
+    return np.maximum(out, 0.0)
+
+
+def decode(
+    parameters: Mapping[str, Array],
+    finals: Array,
+    categories: Array,
+    n_outputs: int,
+    head_mask: Array | None = None,
+    **options: Any,
+) -> Array:
+    """finals (L*D, N, state size), categories (N, E) -> raw outputs (N, K).
+
+    ``options`` are those of network_forward; head_mask (N, M, H*D) multiplies what the head reads.
+    """
+    layers = {name: value for name, value in parameters.items() if name.startswith("layer")}
+    outputs = []
+    for m, place in enumerate(parameters["decoder.steps"]):
+        x = np.repeat(place[None, None], finals.shape[1], axis=1)
+        for i, k in np.ndindex(categories.shape):
+            if categories[i, k] >= 0:
+                x[0, i] += parameters[f"decoder.table{k}"][int(categories[i, k])]
+        last = network_forward(layers, x, initial_state=finals, **options)[1]
+        last = last if head_mask is None else last * head_mask[:, m]
+        outputs.append(head_forward(parameters, last))
+    return np.concatenate(outputs, axis=1)[:, :n_outputs]
 
 
 def head_input(parameters: Mapping[str, Array], last_state: Array) -> Array:

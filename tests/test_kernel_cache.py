@@ -16,8 +16,8 @@ PROGRAM = """
 import numpy as np
 from gruforecast.foundations.jit import cache_folder
 from gruforecast.network.windows import gather
-out = np.zeros((2, 1, 1), np.float32)
-gather(np.arange(9, dtype=np.float32).reshape(9, 1), np.array([3]), np.array([0]), out)
+out = np.zeros((2, 1, 1, 1), np.float32)
+gather(np.arange(9, dtype=np.float32).reshape(9, 1), np.array([3]), np.array([0]), 1, out)
 assert out.ravel().tolist() == [3.0, 4.0], out
 print(bool(gather._cache_hits if hasattr(gather, "_cache_hits") else 0), cache_folder())
 """

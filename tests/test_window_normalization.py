@@ -132,9 +132,10 @@ def test_all_equals_windows_that_are_normalised_by_hand(case, dtype):
 def test_masked_steps_stay_zeros_and_other_columns_as_they_are(dtype):
     _, windows, by_hand = make_pair("gru, short", dtype)
     members = np.array([5, 149, 0, 31, 31])
-    rows, expected = (np.full((7, 5, 3), np.nan, dtype) for _ in range(2))
-    base, first = load_windows(windows, members, rows)
-    load_windows(by_hand, members, expected)
+    rows, expected = (np.full((7, 5, 1, 3), np.nan, dtype) for _ in range(2))
+    first, base = load_windows(windows, members, 3, rows)
+    load_windows(by_hand, members, 3, expected)
+    rows, expected = rows[:, :, 0], expected[:, :, 0]
     masked = np.arange(7)[:, None] < first
     assert masked.any()
     assert not rows[masked].any()

@@ -2,9 +2,9 @@
 
 Windows are taken in the order of their start, in stretches of the series whose rows pass the
 first product together; then in shards of a fixed number of windows, so that a window's result
-has the same bits whatever windows it comes with. Windows that are normalised one by one share no
-rows: a stretch holds those of one shard, window after window. N windows, T steps, F features,
-H hidden.
+has the same bits whatever windows it comes with. Windows that are normalised one by one, or read
+in segments, share no rows: a stretch holds those of one shard, window after window. N windows,
+T steps, F features, D inputs of the first layer, H hidden.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from gruforecast.cells.options import normalise
 from gruforecast.foundations.blas import ROW_TILE, multiply
 from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
-from gruforecast.network.embedding import embed
 from gruforecast.network.parameters import NetworkWeights
+from gruforecast.network.reader import Reader
 from gruforecast.network.specification import Specification
+from gruforecast.network.stack import Shard
 from gruforecast.network.windows import Windows, load_windows
-from gruforecast.network.workspace import Shard, Workspace
+from gruforecast.network.workspace import Workspace
 
 SHARD_SIZE = 4 * ROW_TILE
 STRETCH_ROWS = 1024  # at least, and at least four times a window: neighbours share T - 1 rows
@@ -54,7 +55,8 @@ def run(
     what: str = "outputs",
 ) -> None:
     """Fill out (N, .) with "outputs" of the head, the "last" state or "every" state (N, T, .)."""
-    stretches = list(_stretches(windows) if windows.factors is None else _own_stretches(windows))
+    shares_rows = windows.factors is None and not spec.reads_segments
+    stretches = list(_stretches(windows) if shares_rows else _own_stretches(windows, spec))
     workspaces: dict[tuple[int, int], Workspace] = {}
 
     def task(number: int, worker: int) -> None:
@@ -68,16 +70,15 @@ def run(
             if workspace is None:
                 workspace = Workspace(spec, size, windows.n_steps, keep=False)
                 workspaces[worker, size] = workspace
-            shard = _shard(windows, members, starts, size)
+            shard = _shard(windows, members, starts, size, spec)
             if what == "outputs":
-                if workspace.future is not None:
-                    workspace.future.load(windows, members)
+                workspace.load_beside(windows, members)
                 result = workspace.forward(weights, shard, projected)
             else:
                 workspace.encode(weights, shard, projected)
-                result = workspace.values[0]
+                result = workspace.stack.last
                 if what == "every":
-                    result = workspace.every_state().swapaxes(0, 1)
+                    result = workspace.stack.every_state().swapaxes(0, 1)
             out[members] = result[: len(members)]
 
     with single_threaded_blas(), Workers(min(n_threads, len(stretches))) as workers:
@@ -105,35 +106,45 @@ def _stretches(windows: Windows) -> Iterator[Stretch]:
         begin = end
 
 
-def _own_stretches(windows: Windows) -> Iterator[Stretch]:
+def _own_stretches(windows: Windows, spec: Specification) -> Iterator[Stretch]:
     """One for each shard, in which every window has all its steps."""
+    n_steps = spec.n_segments(windows.n_steps)
     for begin in range(0, len(windows), SHARD_SIZE):
         members = np.arange(begin, min(begin + SHARD_SIZE, len(windows)))
-        first = windows.n_steps - windows.lengths[members]
-        yield Stretch(None, members, np.arange(len(members)) * windows.n_steps + first)
+        starts = np.arange(len(members)) * n_steps + _first(windows, members, spec)
+        yield Stretch(None, members, starts)
 
 
-def _read(windows: Windows, stretch: Stretch) -> np.ndarray:
-    """The rows of a stretch (rows, F), and zeros up to the tile of a matrix product."""
-    n_features, dtype = windows.n_features, windows.series.dtype
-    if stretch.rows is not None:
-        x = np.zeros((_rounded(len(stretch.rows)), n_features), dtype)
-        x[: len(stretch.rows)] = windows.series[stretch.rows]
-        return x
-    n = len(stretch.members)
-    steps = np.zeros((_rounded(n), windows.n_steps, n_features), dtype)
-    load_windows(windows, stretch.members, steps[:n].swapaxes(0, 1))
-    return steps.reshape(-1, n_features)
+def _first(windows: Windows, members: np.ndarray, spec: Specification) -> np.ndarray:
+    """The first step of some windows that reads a row."""
+    width = spec.segment_length
+    n_rows = spec.n_segments(windows.n_steps) * width
+    return np.asarray((n_rows - windows.lengths[members]) // width)
+
+
+def _read(
+    spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
+) -> np.ndarray:
+    """What the first layer reads of a stretch (rows, D), and zeros up to the tile of a product."""
+    n_steps, n_windows = 1, len(stretch.members if stretch.rows is None else stretch.rows)
+    if stretch.rows is None:
+        n_steps = spec.n_segments(windows.n_steps)
+    reader = Reader(spec, _rounded(n_windows) * n_steps, 1, keep=False)
+    if stretch.rows is None:
+        shape = (_rounded(n_windows), n_steps, spec.segment_length, spec.n_features)
+        rows = reader.rows.reshape(shape)[:n_windows].swapaxes(0, 1)
+        load_windows(windows, stretch.members, spec.n_numeric, rows)
+    else:
+        reader.rows[0, :n_windows, 0] = windows.series[stretch.rows]
+    reader.forward(weights)
+    return np.asarray(reader.x[0])
 
 
 def _project(
     spec: Specification, weights: NetworkWeights, windows: Windows, stretch: Stretch
 ) -> list[np.ndarray]:
-    """What the first layer reads of each row of the stretch (G, rows, H), for each direction."""
-    x = _read(windows, stretch)
-    if spec.embeddings:  # rows are the steps of one long window
-        rows, x = x, np.empty((len(x), spec.input_size), spec.numpy_dtype)
-        embed(rows[:, None], np.zeros(1, np.int64), weights.embeddings, x[:, None])
+    """What the first layer makes of each row of the stretch (G, rows, H), for each direction."""
+    x = _read(spec, weights, windows, stretch)
     shape = (spec.cell_type.n_gates, len(x), spec.hidden_size)
     results = []
     for part in weights.layers[0]:
@@ -152,11 +163,13 @@ def _rounded(n: int) -> int:
     return -(-n // ROW_TILE) * ROW_TILE
 
 
-def _shard(windows: Windows, members: np.ndarray, starts: np.ndarray, size: int) -> Shard:
+def _shard(
+    windows: Windows, members: np.ndarray, starts: np.ndarray, size: int, spec: Specification
+) -> Shard:
     """The members and, up to the size, windows that are masked throughout."""
-    first = np.full(size, windows.n_steps)
+    first = np.full(size, spec.n_segments(windows.n_steps))
     base = np.zeros(size, np.int64)
-    first[: len(members)] = windows.n_steps - windows.lengths[members]
+    first[: len(members)] = _first(windows, members, spec)
     base[: len(members)] = starts - first[: len(members)]
     state = None
     if windows.initial_state is not None:

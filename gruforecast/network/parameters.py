@@ -21,7 +21,16 @@ class Parameter(NamedTuple):
 
     @property
     def stop(self) -> int:
-        return self.start + int(np.prod(self.shape))
+        return self.start + self.size
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def is_of_layers(self) -> bool:
+        """Whether every step multiplies by it, and not only those ahead or of a category."""
+        return not self.name.startswith(("embedding", "decoder", "future"))
 
     @property
     def is_weight(self) -> bool:
@@ -48,6 +57,13 @@ class FutureWeights(NamedTuple):
     w_out_t: np.ndarray | None  # (O, D)
 
 
+class DecoderWeights(NamedTuple):
+    """What the segments ahead read."""
+
+    steps: np.ndarray  # (M, I) of their places
+    tables: list[np.ndarray]  # (C, I) of the categories of each column
+
+
 class NetworkWeights(NamedTuple):
     """The flat vector (or a gradient of its size) as the passes read it."""
 
@@ -55,6 +71,8 @@ class NetworkWeights(NamedTuple):
     dense: list[DenseWeights]  # hidden dense layers, then the head
     embeddings: list[np.ndarray]  # (C, E) a table for each column of categories
     future: FutureWeights | None
+    segment: DenseWeights | None
+    decoder: DecoderWeights | None
 
 
 def direction_prefix(layer: int, direction: int) -> str:
@@ -66,6 +84,9 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
     width = cell.n_gates * size
     for k, shape in enumerate(spec.embeddings):
         yield f"embedding{k}.w", shape
+    if spec.reads_segments:
+        yield "segment.w", (spec.segment_length * spec.input_size, spec.hidden_size)
+        yield "segment.b", (spec.hidden_size,)
     for layer in range(spec.num_layers):
         for direction in range(spec.n_directions):
             prefix = direction_prefix(layer, direction)
@@ -77,12 +98,17 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
             if spec.layer_norm:
                 yield prefix + "gain_x", (width,)
                 yield prefix + "gain_h", (width,)
-    sizes = [spec.encoding_size, *spec.dense_sizes, spec.n_outputs]
+    if spec.decoder_steps:
+        yield "decoder.steps", (spec.decoder_steps, spec.layer_width(0))
+        for k, (n_categories, _) in enumerate(spec.embeddings):
+            yield f"decoder.table{k}", (n_categories, spec.layer_width(0))
+    sizes = [spec.encoding_size, *spec.dense_sizes, spec.head_size]
     for name, n_in, n_out in zip(_dense_names(spec), sizes[:-1], sizes[1:], strict=True):
         yield f"{name}.w", (n_in, n_out)
         yield f"{name}.b", (n_out,)
     if spec.n_future_steps:
-        yield "future.w_state", (sizes[-2], spec.future_size)
+        read = spec.encoding_size if spec.decoder_steps else sizes[-2]
+        yield "future.w_state", (read, spec.future_size)
         yield "future.w_future", (spec.n_future_features, spec.future_size)
         yield "future.position", (spec.n_future_steps, spec.future_size)
         yield "future.w_out", (spec.future_size, spec.outputs_per_step)
@@ -139,10 +165,12 @@ class Layout:
             [direction(direction_prefix(layer, d)) for d in range(spec.n_directions)]
             for layer in range(spec.num_layers)
         ]
-        dense = [
-            DenseWeights(views[f"{n}.w"], views[f"{n}.b"], transposed(views[f"{n}.w"]))
-            for n in _dense_names(spec)
-        ]
+
+        def dense_layer(name: str) -> DenseWeights:
+            w = views[f"{name}.w"]
+            return DenseWeights(w, views[f"{name}.b"], transposed(w))
+
+        dense = [dense_layer(name) for name in _dense_names(spec)]
         tables = [views[f"embedding{k}.w"] for k in range(len(spec.embeddings))]
         future = None
         if spec.n_future_steps:
@@ -150,7 +178,12 @@ class Layout:
             w_state, w_future, position, w_out = (views[f"future.{name}"] for name in names)
             turned = (transposed(w_state), transposed(w_out))
             future = FutureWeights(w_state, w_future, position, w_out, *turned)
-        return NetworkWeights(layers, dense, tables, future)
+        segment = dense_layer("segment") if spec.reads_segments else None
+        decoder = None
+        if spec.decoder_steps:
+            own = [views[f"decoder.table{k}"] for k in range(len(spec.embeddings))]
+            decoder = DecoderWeights(views["decoder.steps"], own)
+        return NetworkWeights(layers, dense, tables, future, segment, decoder)
 
     def load(self, flat: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Copy named arrays into the flat vector; all names must be there and no other."""
@@ -174,7 +207,7 @@ def refresh_transposes(weights: NetworkWeights) -> None:
         for part in layer:
             np.copyto(part.x_t, part.x.T)  # type: ignore[arg-type]
             np.copyto(part.h_t, part.h.T)  # type: ignore[arg-type]
-    for dense in weights.dense:
+    for dense in weights.dense if weights.segment is None else [weights.segment, *weights.dense]:
         np.copyto(dense.w_t, dense.w.T)  # type: ignore[arg-type]
     if weights.future is not None:
         np.copyto(weights.future.w_state_t, weights.future.w_state.T)  # type: ignore[arg-type]
@@ -189,10 +222,10 @@ def initialise(
 ) -> None:
     """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
 
-    Embeddings start uniform with variance 1, what tells steps ahead apart ("future.position") at
-    zero. ``gate_bias`` maps the letter of a gate to the value its bias starts with; by default
-    the cell's own choice: 1 for the gate that keeps the past (z of the GRU, f of the LSTM), 0
-    elsewhere.
+    Embeddings and the places of segments ahead start uniform with variance 1; what tells steps
+    ahead apart ("future.position") and categories to a decoder starts at zero. ``gate_bias`` maps
+    the letter of a gate to the value its bias starts with; by default the cell's own choice: 1 for
+    the gate that keeps the past (z of the GRU, f of the LSTM), 0 elsewhere.
     """
     cell, size = layout.spec.cell_type, layout.spec.hidden_size
     chosen = dict(cell.gate_bias if gate_bias is None else gate_bias)
@@ -216,9 +249,9 @@ def initialise(
         elif kind == "w_h":
             for at in range(0, view.shape[1], size):
                 view[:, at : at + size] = _orthogonal(size, rng)
-        elif kind == "position":
+        elif kind == "position" or name.startswith("decoder.table"):
             view[...] = 0.0
-        elif name.startswith("embedding"):
+        elif name.startswith("embedding") or kind == "steps":
             # As scaled numeric columns: the weights behind take inputs of variance 1 for granted.
             view[...] = rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), view.shape)
         else:

@@ -38,8 +38,17 @@ class Specification:
         before it (Cho 2014).
     layer_norm : bool
         Normalise the input and the recurrent part of every gate.
+    segment_length : int
+        Rows that the recurrent layers read as one step: with more than 1, a dense layer with relu
+        makes ``hidden_size`` inputs of each such segment. The last ends with the newest row.
+    decoder_steps : int
+        Segments ahead that are decoded in parallel: each is one step of the recurrent layers from
+        their last state, whose input is learnt of the segment's place and of the categories of
+        the newest row; the head makes an equal share of the outputs of the state after it. 0: the
+        head makes all outputs of the last state.
     dropout : float
-        Share of the values between two layers that is zeroed in training; one layer has none.
+        Share of the values between two layers, and between a decoder and the head, that is zeroed
+        in training; one layer without a decoder has none.
     recurrent_dropout : float
         Share of the state that the recurrent product does not see, one mask per window.
     dense_sizes : tuple of int
@@ -66,6 +75,8 @@ class Specification:
     bidirectional: bool = False
     reset_after: bool = True
     layer_norm: bool = False
+    segment_length: int = 1
+    decoder_steps: int = 0
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     dense_sizes: Sequence[int] = ()
@@ -78,7 +89,7 @@ class Specification:
     def __post_init__(self) -> None:
         get_cell(self.cell)
         checked: dict[str, Any] = {}
-        for name in ("n_features", "n_outputs", "hidden_size", "num_layers"):
+        for name in ("n_features", "n_outputs", "hidden_size", "num_layers", "segment_length"):
             checked[name] = check_integer(name, getattr(self, name), low=1)
         for name in ("bidirectional", "reset_after", "layer_norm"):
             checked[name] = check_flag(name, getattr(self, name))
@@ -95,7 +106,8 @@ class Specification:
             check_integer(f"dense_sizes[{at}]", size, low=1) for at, size in enumerate(sizes)
         )
         checked["embeddings"] = _check_embeddings(self.embeddings, checked["n_features"])
-        for name, low in (("n_future_steps", 0), ("n_future_features", 0), ("future_size", 1)):
+        counts = {"n_future_steps": 0, "n_future_features": 0, "future_size": 1, "decoder_steps": 0}
+        for name, low in counts.items():
             checked[name] = check_integer(name, getattr(self, name), low=low)
         _check_future(checked)
         checked["dtype"] = check_precision(self.dtype)
@@ -135,13 +147,29 @@ class Specification:
         return self.n_numeric + sum(size for _, size in self.embeddings)
 
     @property
+    def reads_segments(self) -> bool:
+        """Whether a dense layer makes one step of several rows."""
+        return self.segment_length > 1
+
+    @property
+    def head_size(self) -> int:
+        """Width of the head: all outputs, or those of one segment ahead."""
+        return -(-self.n_outputs // max(self.decoder_steps, 1))
+
+    @property
     def outputs_per_step(self) -> int:
         """Outputs of each step ahead, if there are steps whose rows are known."""
         return self.n_outputs // max(self.n_future_steps, 1)
 
     def layer_width(self, layer: int) -> int:
         """Width of what a layer reads."""
-        return self.input_size if layer == 0 else self.encoding_size
+        if layer > 0:
+            return self.encoding_size
+        return self.hidden_size if self.reads_segments else self.input_size
+
+    def n_segments(self, n_rows: int) -> int:
+        """Steps that the recurrent layers make of a window of so many rows."""
+        return -(-n_rows // self.segment_length)
 
 
 def _check_embeddings(value: Any, n_features: int) -> tuple[tuple[int, int], ...]:

@@ -247,35 +247,47 @@ def check_windows(value: Any) -> Windows:
 
 
 @brief_kernel
-def gather(series, base, first, out):
-    """out (T, N, F): step t of window i is row base[i] + t, zeros while t < first[i]."""
-    for t in range(out.shape[0]):
+def gather(series, base, first, n_numeric, out):
+    """out (S, N, W, F): row t = s W + w of window i is row base[i] + t of the series.
+
+    While t < first[i] it is masked: zeros, and no category in the columns after the numeric ones.
+    """
+    width = out.shape[2]
+    for s in range(out.shape[0]):
         for i in range(out.shape[1]):
-            if t < first[i]:
-                for j in range(out.shape[2]):
-                    out[t, i, j] = 0
-            else:
-                row = base[i] + t
-                for j in range(out.shape[2]):
-                    out[t, i, j] = series[row, j]
+            for w in range(width):
+                t = s * width + w
+                if t < first[i]:
+                    for j in range(out.shape[3]):
+                        out[s, i, w, j] = 0 if j < n_numeric else -1
+                else:
+                    row = base[i] + t
+                    for j in range(out.shape[3]):
+                        out[s, i, w, j] = series[row, j]
 
 
 @brief_kernel
 def _shift_and_scale(first, offsets, factors, out):
-    """First column of out (T, N, F) <- (value - offset) * factor of the window, unless masked."""
-    for t in range(out.shape[0]):
+    """First column of out (S, N, W, F) <- (value - offset) * factor of the window, or masked."""
+    width = out.shape[2]
+    for s in range(out.shape[0]):
         for i in range(out.shape[1]):
-            if t >= first[i]:
-                out[t, i, 0] = (out[t, i, 0] - offsets[i]) * factors[i]
+            for w in range(width):
+                if s * width + w >= first[i]:
+                    out[s, i, w, 0] = (out[s, i, w, 0] - offsets[i]) * factors[i]
 
 
 def load_windows(
-    windows: Windows, members: np.ndarray, out: np.ndarray
+    windows: Windows, members: np.ndarray, n_numeric: int, out: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What some windows read: out (T, N, F); their (base, first) as ``gather`` takes them."""
-    first = windows.n_steps - windows.lengths[members]
+    """What some windows read: out (S, N, W, F).
+
+    Returns (N,) the first segment of each with a row that is not masked, and the row of the
+    series that its first step would read.
+    """
+    first = out.shape[0] * out.shape[2] - windows.lengths[members]
     base = windows.starts[members] - first
-    gather(windows.series, base, first, out)
+    gather(windows.series, base, first, n_numeric, out)
     if windows.offsets is not None and windows.factors is not None:
         _shift_and_scale(first, windows.offsets[members], windows.factors[members], out)
-    return base, first
+    return first // out.shape[2], base

@@ -14,8 +14,7 @@ from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Windows
 from gruforecast.network.parameters import refresh_transposes
-from gruforecast.network.windows import load_windows
-from gruforecast.network.workspace import Shard, Workspace
+from gruforecast.network.workspace import Workspace
 from gruforecast.training.dataset import Dataset, total_weight
 from gruforecast.training.losses import Loss, as_loss
 
@@ -69,7 +68,7 @@ class BatchGradients:
                 part = slice(starts[number], starts[number] + self.shard_size)
                 members = batch[part]
                 workspace = self._workspace(worker, len(members), data.windows.n_steps)
-                shard = load_shard(workspace, data.windows, members, starts[number], key)
+                shard = workspace.load(data.windows, members, starts[number], key)
                 raw = workspace.forward(self.weights, shard)
                 losses[number] = self.loss.kernel(
                     raw,
@@ -96,25 +95,9 @@ class BatchGradients:
         spec = self.network.specification
         of_step = spec.future_size * (spec.n_future_features + spec.outputs_per_step)
         ahead = spec.n_future_steps * of_step  # products of the steps ahead
-        looked_up = sum(n * size for n, size in spec.embeddings)
-        looked_up += spec.n_future_steps * spec.future_size
-        in_products = self.network.layout.size - looked_up
-        return 6.0 * n_windows * (windows.n_steps * in_products + ahead)
-
-
-def load_shard(
-    workspace: Workspace,
-    windows: Windows,
-    members: np.ndarray,
-    position: int,
-    key: tuple[int, ...] | None,
-) -> Shard:
-    """Gather the windows of a shard into its workspace."""
-    base, first = load_windows(windows, members, workspace.rows)
-    if workspace.future is not None:
-        workspace.future.load(windows, members)
-    state = windows.initial_state
-    return Shard(base, first, None if state is None else state[:, members], position, key)
+        in_layers = sum(p.size for p in self.network.layout.parameters if p.is_of_layers)
+        n_steps = spec.n_segments(windows.n_steps) + spec.decoder_steps
+        return 6.0 * n_windows * (n_steps * in_layers + ahead)
 
 
 @kernel
@@ -170,26 +153,28 @@ def loss_and_gradients(
     loss = as_loss(loss)
     check_fit(network, data, loss)
     windows = data.windows
-    workspace = Workspace(network.specification, len(data), windows.n_steps)
+    spec = network.specification
+    workspace = Workspace(spec, len(data), windows.n_steps, of_inputs=True)
     weights = network.bound_weights()
     flat = np.zeros_like(network.flat)
-    d_x = np.zeros_like(workspace.x)
     total = total_weight(data.targets, data.weights)
     with single_threaded_blas():
-        shard = load_shard(workspace, windows, np.arange(len(data)), 0, key)
+        shard = workspace.load(windows, np.arange(len(data)), 0, key)
         raw = workspace.forward(weights, shard)
         value = loss.kernel(
             raw, data.targets, data.weights, loss.options, 1.0 / total, workspace.d_raw
         )
-        workspace.backward(weights, shard, network.layout.bind(flat, transposes=False), d_x)
-    n_numeric = network.specification.n_numeric
-    inputs = np.zeros((len(data), windows.n_steps, windows.n_features), d_x.dtype)
-    inputs[:, :, :n_numeric] = d_x[:, :, :n_numeric].swapaxes(0, 1)
+        workspace.backward(weights, shard, network.layout.bind(flat, transposes=False))
+    d_rows = workspace.reader.d_numbers.swapaxes(0, 1)  # type: ignore[union-attr]
+    d_rows = d_rows.reshape(len(data), -1, spec.input_size)[:, -windows.n_steps :]
+    inputs = np.zeros((len(data), windows.n_steps, windows.n_features), d_rows.dtype)
+    is_read = np.arange(windows.n_steps) >= windows.first[:, None]
+    inputs[is_read, : spec.n_numeric] = d_rows[is_read, : spec.n_numeric]
     return LossGradients(
         value / total,
         network.layout.views(flat),
         inputs,
-        workspace.initial_gradient(),
+        workspace.stack.initial_gradient(),
     )
 
 
