@@ -17,7 +17,8 @@ from gruforecast.forecasting.intervals import Calibration, Forecasts
 from gruforecast.forecasting.line import Line, parts
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.scaling import choose_normalize
-from gruforecast.forecasting.seasonality import Seasonality, choose_seasonal
+from gruforecast.forecasting.season_choice import choose_seasonal
+from gruforecast.forecasting.seasonality import Seasonality
 from gruforecast.forecasting.skill import make_contest, naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import Origin
@@ -235,7 +236,9 @@ def make_course(
     is_tail = _newest_observed(panel, settings.validation_fraction, max(horizon, LEAST_TAIL))
     teaches = ~is_tail
     if before is None:
-        settings.seasonal = choose_seasonal(settings.seasonal, block, teaches, season, loss.low)
+        settings.seasonal = choose_seasonal(
+            settings.seasonal, block, teaches, season, horizon, loss.low
+        )
         seasonality = Seasonality(settings.seasonal, season or 1, {})
         seasonality.check(block, teaches, loss.low)
     else:

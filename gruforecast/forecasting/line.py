@@ -77,6 +77,17 @@ class Line:
         found = sliding_window_view(of_places, self.period)[self.place[rows] - self.period + 1]
         return np.asarray(found)
 
+    def mean_of_season(self, of_places: np.ndarray) -> np.ndarray:
+        """Mean of what is known at the last ``period`` places up to each row (n,)."""
+        known = ~np.isnan(of_places)
+        sums, counts = (
+            np.cumsum(part) for part in (np.where(known, of_places, 0.0), known.astype(np.int64))
+        )
+        before = self.place - self.period
+        n = counts[self.place] - counts[before]
+        found = (sums[self.place] - sums[before]) / np.maximum(n, 1)
+        return np.asarray(np.where(n > 0, found, np.nan))
+
 
 def parts(n_rows: int, width: int) -> Iterator[slice]:
     """Rows in parts small enough that tables of so many columns cost no memory to speak of."""

@@ -210,10 +210,3 @@ def seasonal_indices(values: np.ndarray, positions: np.ndarray, season: int) -> 
 def _spans_enough(positions: np.ndarray, season: int) -> bool:
     """Whether rows at these positions reach over two seasons."""
     return len(positions) > 0 and positions[-1] - positions[0] + 1 >= LEAST_SEASONS * season
-
-
-def choose_seasonal(
-    kind: str, block: Block, used: np.ndarray, season: int | None, low: float
-) -> str:
-    """How a season is taken out, by the rows that train."""
-    return "none" if kind == "auto" else kind

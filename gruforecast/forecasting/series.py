@@ -191,6 +191,11 @@ class SeriesForecaster(RowForecaster):
                     f"normalize: expected 'auto', 'standard' or 'none' with a y, got "
                     f"{self.normalize!r}; choose one, or make y a difference from the newest value."
                 )
+            if self.seasonal not in ("none", "auto"):
+                raise ValueError(
+                    f"seasonal: expected 'none' or 'auto' with a y, got {self.seasonal!r}; choose "
+                    f"one, or take the season out of y before."
+                )
             for name in SERIES_ATTRIBUTES:
                 self.__dict__.pop(name, None)
             return super()._prepare(X, y, sample_weight, groups, one_epoch=one_epoch)
