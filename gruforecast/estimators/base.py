@@ -122,7 +122,8 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
             hardware = parameters.hardware(self)
-            on_gpu = gpu_for(hardware["device"], plan.state.settings.dtype) is not None
+            spec = plan.networks[0].specification
+            on_gpu = gpu_for(hardware["device"], spec.dtype, spec=spec) is not None
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self.networks_ = plan.networks
         self._store(TrainingState.start(plan.networks[0], plan.options[0]), plan.validated)

@@ -14,7 +14,7 @@ from gruforecast.foundations.threads import available_threads, single_threaded_b
 from gruforecast.network import inference
 from gruforecast.network.embedding import check_categories
 from gruforecast.network.future import check_future
-from gruforecast.network.parameters import Layout, NetworkWeights, initialise
+from gruforecast.network.parameters import OF_OUTPUTS, Layout, NetworkWeights, initialise
 from gruforecast.network.placement import gpu_for
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows, check_windows
@@ -31,6 +31,8 @@ class Network:
     gate_bias : dict of str to float, optional
         Value that the bias of a gate starts with, by the gate's letter: z, r, n of the GRU,
         i, f, o, g of the LSTM, h of the RNN.
+    from_zero : bool, default False
+        Start with outputs of zero, whatever is read.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Network:
         *,
         seed: int = 0,
         gate_bias: Mapping[str, float] | None = None,
+        from_zero: bool = False,
     ) -> None:
         advice = "pass Specification(n_features=...)"
         check_type("specification", specification, Specification, advice)
@@ -58,7 +61,7 @@ class Network:
         self._flat = np.zeros(self.layout.size, specification.numpy_dtype)
         rng = np.random.default_rng(check_integer("seed", seed, low=0))
         with single_threaded_blas():
-            initialise(self.layout, self.flat, rng, gate_bias)
+            initialise(self.layout, self.flat, rng, gate_bias, from_zero=from_zero)
 
     def __repr__(self) -> str:
         return f"Network({self.specification}, {self._flat.size} parameters)"
@@ -104,6 +107,12 @@ class Network:
     def set_weights(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace all parameters by the named arrays."""
         self.layout.load(self.flat, values)
+
+    def scale_outputs(self, factor: float) -> None:
+        """Make all outputs so many times as large."""
+        for name in OF_OUTPUTS:
+            if name in self.weights:
+                self.weights[name][...] *= factor
 
     def predict(
         self, windows: Windows, *, n_threads: int | None = None, device: str = "cpu"
@@ -166,7 +175,8 @@ class Network:
         self, windows: Windows, out: np.ndarray, what: str, n_threads: int | None, device: str
     ) -> np.ndarray:
         self.check_windows(windows)
-        gpu = gpu_for(device, self.specification.dtype, windows)
+        spec = self.specification
+        gpu = gpu_for(device, spec.dtype, windows, spec=spec)
         if gpu is not None:
             from gruforecast.network.cuda.inference import run as run_on_gpu
 

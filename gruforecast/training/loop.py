@@ -128,7 +128,8 @@ def train_ensemble(
     for one in zip(networks, options, earlier, strict=True):
         _check_arguments(data, validation, callbacks, *one)
     windows = [part.windows for part in (data, validation) if part is not None]
-    gpu = gpu_for(device, networks[0].specification.dtype, *windows)
+    spec = networks[0].specification
+    gpu = gpu_for(device, spec.dtype, *windows, spec=spec)
     jobs = []
     for member, (network, chosen, before) in enumerate(
         zip(networks, options, earlier, strict=True)
