@@ -28,6 +28,8 @@ from gruforecast.training.losses import Loss
 
 USUAL_HORIZON = 10  # of a series without a season
 LEAST_LOOKBACK = 16
+SCALED = "scaled_error"  # a loss in units of naive errors
+WIDEST = 1e3  # how much more, or less, than usual an error in units of its scale may count
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 LEAST_TAIL = 20  # rows that judge, where there are four times as many
 
@@ -140,7 +142,19 @@ class Course:
         if not is_there.all():  # nothing is known of the phases of what follows
             rows, targets = rows[is_there], targets[is_there]
         windows = encoded.windows(rows, int(encoded.lengths.max()))
-        return Dataset(windows, targets, copy=False)
+        weights = None
+        if self.loss.name == SCALED:
+            weights = self._in_naive_errors(encoded.scale[rows], rows)
+        return Dataset(windows, targets, weights, copy=False)
+
+    def _in_naive_errors(self, scale: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Weights (n,) of rows by which errors in units of a scale (n,) count as MASE's do.
+
+        Naive errors are those of rows before the tail. A series without one counts in its scale.
+        """
+        errors = naive_error(self.block, ~self.is_tail, self.season)[self.block.panel.codes[rows]]
+        weights = np.where(np.isnan(errors), 1.0, scale / np.where(errors > 0, errors, 1.0))
+        return np.asarray(np.clip(weights / np.median(weights), 1 / WIDEST, WIDEST))
 
     def specification(self, encoder: SeriesEncoder, encoded: Encoded) -> Specification:
         """The network that reads and forecasts this."""

@@ -55,7 +55,9 @@ class GRUForecaster(SeriesForecaster):
     ----------
     {n_estimators}
     loss : str, default "squared_error"
-        "squared_error", "absolute_error", "huber" (quadratic up to one deviation of y),
+        "squared_error", "absolute_error", "scaled_error" (of series: absolute errors in units of
+        each one's naive error, as MASE counts them; with a y the same as "absolute_error"),
+        "huber" (quadratic up to one deviation of y),
         "quantile", or a likelihood: "gaussian", "student_t", "poisson".
     quantiles : tuple of float, default (0.1, 0.5, 0.9)
         Of the loss "quantile", and what ``predict_quantiles`` returns by default.
@@ -65,6 +67,12 @@ class GRUForecaster(SeriesForecaster):
     season : int, optional
         Of series: rows until the season repeats. Default: from the frequency (24 hours, 7 days,
         5 business days, 52 weeks, 12 months, 4 quarters).
+    seasonal : {"none", "difference", "multiplicative", "auto"}, default "none"
+        Of series: how their season is taken out before the network reads them, and put back into
+        its forecasts. "difference": it tells what changes from the season before.
+        "multiplicative": values, all above zero, are divided by an index of their phase, learnt by
+        classical decomposition. "auto": one of these where rows are few and training rows say that
+        it pays.
     freq : str or offset, optional
         Of series: the frequency of their index, where it cannot be inferred.
     calendar : tuple of str, default ()

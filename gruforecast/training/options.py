@@ -22,8 +22,8 @@ class TrainingOptions:
     Parameters
     ----------
     loss : str
-        squared_error, absolute_error, huber, quantile, gaussian, student_t, poisson or
-        cross_entropy; ``loss_options`` are ``delta`` (huber) and ``quantiles``.
+        squared_error, absolute_error, scaled_error, huber, quantile, gaussian, student_t, poisson
+        or cross_entropy; ``loss_options`` are ``delta`` (huber) and ``quantiles``.
     optimizer : str
         sgd, rmsprop, adagrad, adam or adamw; ``optimizer_options`` are ``momentum`` and
         ``nesterov`` (sgd), ``decay`` (rmsprop), ``beta1`` and ``beta2`` (adam, adamw) and

@@ -40,6 +40,7 @@ SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, QUANTILE, GAUSSIAN, STUDENT_T, POISSON = r
 KINDS = {
     "squared_error": SQUARED_ERROR,
     "absolute_error": ABSOLUTE_ERROR,
+    "scaled_error": ABSOLUTE_ERROR,
     "huber": HUBER,
     "quantile": QUANTILE,
     "gaussian": GAUSSIAN,

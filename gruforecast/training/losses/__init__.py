@@ -73,6 +73,7 @@ def _poisson() -> Loss:
 LOSSES: dict[str, Callable[..., Loss]] = {
     "squared_error": lambda: Loss("squared_error", regression.squared_error),
     "absolute_error": lambda: Loss("absolute_error", regression.absolute_error),
+    "scaled_error": lambda: Loss("scaled_error", regression.absolute_error),  # of weighted windows
     "huber": _huber,
     "quantile": _quantile,
     "gaussian": _gaussian,
