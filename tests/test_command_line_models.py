@@ -182,7 +182,7 @@ class TestKeptModels:
         def interrupt(*given, **named):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("gruforecast.estimators.base.train", interrupt)
+        monkeypatch.setattr("gruforecast.estimators.base.train_ensemble", interrupt)
         assert main(["fit", str(weather), *TARGET, "--out", str(model), *QUICK]) == 130
         assert model.read_bytes() == before
 

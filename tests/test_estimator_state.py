@@ -80,7 +80,7 @@ def test_an_interrupted_chunk_can_be_repeated(monkeypatch):
     model, other = (forecaster().partial_fit(X[:30], Y[:30]) for _ in range(2))
     before = copy.deepcopy(vars(model))
     with monkeypatch.context() as patch:
-        patch.setattr("gruforecast.estimators.base.train", lambda *_, **__: 1 / 0)
+        patch.setattr("gruforecast.estimators.base.train_ensemble", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             model.partial_fit(X[30:], Y[30:])
     assert vars(model).keys() == before.keys()

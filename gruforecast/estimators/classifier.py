@@ -137,9 +137,8 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
 
     def predict(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """The likeliest class of every row."""
-        return np.asarray(
-            self.classes_[np.argmax(self.predict_log_proba(X, groups=groups), axis=1)]
-        )
+        found = self.predict_log_proba(X, groups=groups)
+        return np.asarray(self.classes_[np.argmax(found, axis=1)])
 
     def predict_proba(self, X: Any, *, groups: Any = None) -> np.ndarray:
         """Probability of every class (n, classes), in the order of ``classes_``."""
