@@ -27,6 +27,8 @@ CASES = {
     "future, dense": (
         2, 0, 6, 6, {"n_future_steps": 3, "n_future_features": 1, "dense_sizes": (3,)}
     ),
+    "lags": (2, 2, 5, 6, {"n_lags": 4, "embeddings": ((2, 1),)}),
+    "lags alone": (1, 0, 3, 4, {"n_lags": 7}),
     "dropout": (2, 3, 6, 6, {"dropout": 0.5, "embeddings": ((4, 2),)}),
 }  # fmt: skip
 cases = pytest.mark.parametrize("case", CASES)
@@ -121,6 +123,11 @@ def reference_raw(network, weights, windows, x, masked):
         zeros = {"head.w": np.zeros((read_by_head.shape[1], raw.shape[1])), "head.b": 0.0}
         own = {k: v for k, v in own.items() if k.startswith("future")}
         raw = raw + reference.future_forward(own | zeros, read_by_head, future)
+    if spec.n_lags:
+        lags = np.zeros((n, spec.n_lags))
+        n_read = min(spec.n_lags, windows.n_steps)
+        lags[:, -n_read:] = np.where(masked_rows, 0.0, x[:, :, 0]).T[:, -n_read:]
+        raw = raw + lags @ weights["shortcut.w"]
     return raw
 
 
@@ -199,6 +206,21 @@ def test_training_learns_with_the_same_bits_for_any_threads(case):
         assert run.loss_curve[-1] < 0.7 * run.loss_curve[0]
         networks.append(network.flat)
     np.testing.assert_array_equal(*networks)
+
+
+def test_outputs_start_at_zero_and_are_scaled():
+    spec = make("lags")[0].specification
+    network, (_, data) = Network(spec, from_zero=True), make("lags")
+    assert not network.predict(data.windows).any()
+    other = Network(spec)
+    names = {
+        name for name, value in other.weights.items() if (value != network.weights[name]).any()
+    }
+    assert names == {"head.w"}
+    before = make("lags")[0].predict(data.windows)
+    network.set_weights(make("lags")[0].weights)
+    network.scale_outputs(0.25)
+    np.testing.assert_allclose(network.predict(data.windows), 0.25 * before, rtol=1e-12)
 
 
 def test_every_output_depends_on_the_newest_row_and_its_place():

@@ -30,7 +30,7 @@ class Parameter(NamedTuple):
     @property
     def is_of_layers(self) -> bool:
         """Whether every step multiplies by it, and not only those ahead or of a category."""
-        return not self.name.startswith(("embedding", "decoder", "future"))
+        return not self.name.startswith(("embedding", "decoder", "future", "shortcut"))
 
     @property
     def is_weight(self) -> bool:
@@ -73,6 +73,10 @@ class NetworkWeights(NamedTuple):
     future: FutureWeights | None
     segment: DenseWeights | None
     decoder: DecoderWeights | None
+    shortcut: np.ndarray | None  # (L, K)
+
+
+OF_OUTPUTS = ("head.w", "head.b", "shortcut.w", "future.w_out")  # outputs are linear in them
 
 
 def direction_prefix(layer: int, direction: int) -> str:
@@ -106,6 +110,8 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name, n_in, n_out in zip(_dense_names(spec), sizes[:-1], sizes[1:], strict=True):
         yield f"{name}.w", (n_in, n_out)
         yield f"{name}.b", (n_out,)
+    if spec.n_lags:
+        yield "shortcut.w", (spec.n_lags, spec.n_outputs)
     if spec.n_future_steps:
         read = spec.encoding_size if spec.decoder_steps else sizes[-2]
         yield "future.w_state", (read, spec.future_size)
@@ -183,7 +189,8 @@ class Layout:
         if spec.decoder_steps:
             own = [views[f"decoder.table{k}"] for k in range(len(spec.embeddings))]
             decoder = DecoderWeights(views["decoder.steps"], own)
-        return NetworkWeights(layers, dense, tables, future, segment, decoder)
+        shortcut = views.get("shortcut.w")
+        return NetworkWeights(layers, dense, tables, future, segment, decoder, shortcut)
 
     def load(self, flat: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
         """Copy named arrays into the flat vector; all names must be there and no other."""
@@ -219,11 +226,14 @@ def initialise(
     flat: np.ndarray,
     rng: np.random.Generator,
     gate_bias: Mapping[str, float] | None = None,
+    *,
+    from_zero: bool = False,
 ) -> None:
     """Glorot-uniform inputs, orthogonal recurrence (both gate by gate), chosen or zero biases.
 
     Embeddings and the places of segments ahead start uniform with variance 1; what tells steps
-    ahead apart ("future.position") and categories to a decoder starts at zero. ``gate_bias`` maps
+    ahead apart ("future.position") and categories to a decoder starts at zero, and so does a
+    shortcut. With ``from_zero`` what makes outputs does, too: they are zeros. ``gate_bias`` maps
     the letter of a gate to the value its bias starts with; by default the cell's own choice: 1 for
     the gate that keeps the past (z of the GRU, f of the LSTM), 0 elsewhere.
     """
@@ -249,7 +259,7 @@ def initialise(
         elif kind == "w_h":
             for at in range(0, view.shape[1], size):
                 view[:, at : at + size] = _orthogonal(size, rng)
-        elif kind == "position" or name.startswith("decoder.table"):
+        elif kind == "position" or name.startswith(("decoder.table", "shortcut")):
             view[...] = 0.0
         elif name.startswith("embedding") or kind == "steps":
             # As scaled numeric columns: the weights behind take inputs of variance 1 for granted.
@@ -258,6 +268,8 @@ def initialise(
             block = size if kind == "w_x" else view.shape[1]
             limit = np.sqrt(6.0 / (view.shape[0] + block))
             view[...] = rng.uniform(-limit, limit, view.shape)
+            if from_zero and name in OF_OUTPUTS:
+                view[...] = 0.0
 
 
 def _orthogonal(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -46,6 +46,9 @@ class Specification:
         their last state, whose input is learnt of the segment's place and of the categories of
         the newest row; the head makes an equal share of the outputs of the state after it. 0: the
         head makes all outputs of the last state.
+    n_lags : int
+        So many of the newest values of the first column, which must be numeric, go straight to
+        the outputs, through weights that start at zero. 0: none do.
     dropout : float
         Share of the values between two layers, and between a decoder and the head, that is zeroed
         in training; one layer without a decoder has none.
@@ -77,6 +80,7 @@ class Specification:
     layer_norm: bool = False
     segment_length: int = 1
     decoder_steps: int = 0
+    n_lags: int = 0
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     dense_sizes: Sequence[int] = ()
@@ -107,9 +111,15 @@ class Specification:
         )
         checked["embeddings"] = _check_embeddings(self.embeddings, checked["n_features"])
         counts = {"n_future_steps": 0, "n_future_features": 0, "future_size": 1, "decoder_steps": 0}
+        counts["n_lags"] = 0
         for name, low in counts.items():
             checked[name] = check_integer(name, getattr(self, name), low=low)
         _check_future(checked)
+        if checked["n_lags"] and len(checked["embeddings"]) == checked["n_features"]:
+            raise ValueError(
+                f"n_lags: expected 0, as every column holds categories, got {checked['n_lags']}; "
+                f"drop it or put a numeric column first."
+            )
         checked["dtype"] = check_precision(self.dtype)
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -12,6 +12,7 @@ from gruforecast.network.dense import dense_backward, dense_forward
 from gruforecast.network.future import FutureHead
 from gruforecast.network.parameters import NetworkWeights
 from gruforecast.network.reader import Reader
+from gruforecast.network.shortcut import Shortcut
 from gruforecast.network.specification import Specification
 from gruforecast.network.stack import Shard, Stack
 from gruforecast.network.windows import Windows, load_windows
@@ -52,6 +53,8 @@ class Workspace:
                 state, d_state = self.stack.last, self.stack.d_last
             self.future = FutureHead(spec, (state, self.raw), (d_state, self.d_raw), keep=keep)
 
+        self.shortcut = Shortcut(spec, self.raw, self.d_raw) if spec.n_lags else None
+
     def load(
         self, windows: Windows, members: np.ndarray, position: int, key: tuple[int, ...] | None
     ) -> Shard:
@@ -63,11 +66,13 @@ class Workspace:
         return Shard(base, first, None if state is None else state[:, members], position, key)
 
     def load_beside(self, windows: Windows, members: np.ndarray) -> None:
-        """What is read beside the rows: those known in the future, and categories."""
+        """What is read beside the rows: those known in the future, categories, newest values."""
         if self.future is not None:
             self.future.load(windows, members)
         if self.decoder is not None:
             self.decoder.load(windows, members)
+        if self.shortcut is not None:
+            self.shortcut.load(windows, members)
 
     def encode(
         self, weights: NetworkWeights, shard: Shard, projected: list[np.ndarray] | None = None
@@ -93,12 +98,16 @@ class Workspace:
             self.raw[...] = self.values[-1].reshape(len(self.raw), -1)[:, : self.raw.shape[1]]
         if self.future is not None:
             self.future.forward(weights.future)  # type: ignore[arg-type]
+        if self.shortcut is not None:
+            self.shortcut.forward(weights.shortcut)  # type: ignore[arg-type]
         out: np.ndarray = self.raw
         return out
 
     def backward(self, weights: NetworkWeights, shard: Shard, gradients: NetworkWeights) -> None:
         """From self.d_raw: adds to the gradients of the parameters."""
         d_final = None
+        if self.shortcut is not None:
+            self.shortcut.backward(gradients.shortcut)  # type: ignore[arg-type]
         if self.decoder is not None:
             self.d_values[-1].reshape(len(self.raw), -1)[:, : self.raw.shape[1]] = self.d_raw
         for k in reversed(range(len(weights.dense))):

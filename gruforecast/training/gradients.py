@@ -170,6 +170,10 @@ def loss_and_gradients(
     inputs = np.zeros((len(data), windows.n_steps, windows.n_features), d_rows.dtype)
     is_read = np.arange(windows.n_steps) >= windows.first[:, None]
     inputs[is_read, : spec.n_numeric] = d_rows[is_read, : spec.n_numeric]
+    if workspace.shortcut is not None:
+        n_lags = min(spec.n_lags, windows.n_steps)
+        d_lags = workspace.d_raw @ weights.shortcut.T  # type: ignore[union-attr]
+        inputs[:, -n_lags:, 0] += d_lags[:, -n_lags:] * is_read[:, -n_lags:]
     return LossGradients(
         value / total,
         network.layout.views(flat),

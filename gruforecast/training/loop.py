@@ -32,7 +32,7 @@ def train(
     """Train a network in place.
 
     The result has the same bits for any number of threads. With a validation set the best
-    weights come back, also after an exception; when the loss is no longer finite, the last weights
+    weights come back, those at the start among them, also after an exception; when the loss is no longer finite, the last weights
     with a finite loss do, with a ``NotFiniteWarning``.
 
     Parameters
@@ -136,6 +136,9 @@ def train_ensemble(
     ):
         if before is None:
             state = TrainingState.start(network, chosen)
+            if validation is not None:
+                start = evaluate(network, validation, chosen.make_loss(), n_threads=n_threads)
+                state.record_start(start)
         else:
             state = before.resume(network, chosen, validated=validation is not None)
         jobs.append(Job(network, data, chosen, validation, state, told.of(member)))

@@ -106,6 +106,11 @@ class TrainingState:
         at = Progress(step, n_batches * self.options.max_epochs, epoch)
         return self.schedule.relative_rate(at)
 
+    def record_start(self, validation_loss: float) -> None:
+        """Note what the weights are worth before any step: they may turn out to be the best."""
+        if math.isfinite(validation_loss):
+            self.best_loss, self.best_flat = validation_loss, self.flat.copy()
+
     def record(self, loss: float, validation_loss: float | None) -> None:
         """Note the losses of an epoch and remember the best weights."""
         self.loss_curve.append(loss)
