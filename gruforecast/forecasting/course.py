@@ -11,6 +11,7 @@ import pandas as pd
 
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Beside, Block
+from gruforecast.forecasting.channels import check_together
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import Encoded, SeriesEncoder
 from gruforecast.forecasting.intervals import Calibration, Forecasts
@@ -211,18 +212,16 @@ def make_course(
     if before is not None:
         settings.horizon = settings.horizon or before.horizon
         settings.lookback = settings.lookback or before.lookback
-        if settings.normalize not in ("auto", before.settings.normalize):
-            raise ValueError(
-                f"normalize: expected {before.settings.normalize!r} as in the fit to go on with, "
-                f"got {settings.normalize!r}; keep it, or start anew with warm_start=False."
-            )
-        settings.normalize = before.settings.normalize
-        if settings.seasonal not in ("auto", before.settings.seasonal):
-            raise ValueError(
-                f"seasonal: expected {before.settings.seasonal!r} as in the fit to go on with, got "
-                f"{settings.seasonal!r}; keep it, or start anew with warm_start=False."
-            )
-        settings.seasonal = before.settings.seasonal
+        for name in ("normalize", "seasonal", "channels"):
+            had, got = getattr(before.settings, name), getattr(settings, name)
+            if got not in ("auto", had):
+                raise ValueError(
+                    f"{name}: expected {had!r} as in the fit to go on with, got {got!r}; keep it, "
+                    f"or start anew with warm_start=False."
+                )
+            setattr(settings, name, had)
+    if settings.channels == "mixed":
+        check_together(panel)
     season = settings.season or cadence.season
     if before is not None and settings.seasonal != "none" and season != before.season:
         raise ValueError(

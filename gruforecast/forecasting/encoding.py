@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.channels import values_beside
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.dates.calendar import calendar_features
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
@@ -74,6 +75,7 @@ class SeriesEncoder:
     past: ColumnsEncoder | None
     known: ColumnsEncoder | None
     static: ColumnsEncoder | None
+    beside: list[Any]  # series whose values at the same stamp each row holds
     calendar: tuple[str, ...]
     calendar_encoding: str
     embedded: dict[Any, int]  # number of each series in the table of embeddings
@@ -122,6 +124,7 @@ class SeriesEncoder:
             past=past,
             known=known,
             static=static,
+            beside=list(panel.names) if settings.channels == "mixed" else [],
             calendar=settings.calendar,
             calendar_encoding=settings.calendar_encoding,
             embedded={} if size is None else {name: s for s, name in enumerate(panel.names)},
@@ -171,6 +174,8 @@ class SeriesEncoder:
         if self.has_gap:
             gaps = block.gaps()
             columns.append((gaps / (1 + gaps))[:, None])
+        if self.beside:
+            columns.append(values_beside(block, values, self.beside))
         if self.past is not None and block.past is not None:
             columns.append(self.past.encode(block.past, panel.bounds))
         future = self._future(block)

@@ -73,6 +73,10 @@ class GRUForecaster(SeriesForecaster):
         "multiplicative": values, all above zero, are divided by an index of their phase, learnt by
         classical decomposition. "auto": one of these where rows are few and training rows say that
         it pays.
+    channels : {"independent", "mixed"}, default "independent"
+        Of several series: whether each is forecast from its own rows alone, or from those of all
+        others, too, of a table whose stamps they share. With ``series_embedding_size`` what the
+        others say may differ from series to series.
     freq : str or offset, optional
         Of series: the frequency of their index, where it cannot be inferred.
     calendar : tuple of str, default ()

@@ -70,6 +70,7 @@ class SeriesForecaster(RowForecaster):
     horizon: int | None = None
     season: int | None = None
     seasonal: str = "none"
+    channels: str = "independent"
     freq: Any = None
     calendar: Sequence[str] = ()
     calendar_encoding: str = "cyclic"
@@ -83,6 +84,7 @@ class SeriesForecaster(RowForecaster):
         "horizon": _COUNT,
         "season": _COUNT,
         "seasonal": parameters.choice("none", "difference", "multiplicative", "auto"),
+        "channels": parameters.choice("independent", "mixed"),
         "freq": lambda name, value: value,
         "calendar": lambda name, value: check_names(() if value is None else value),
         "calendar_encoding": parameters.choice("cyclic", "embedded"),
@@ -190,6 +192,11 @@ class SeriesForecaster(RowForecaster):
                 raise ValueError(
                     f"normalize: expected 'auto', 'standard' or 'none' with a y, got "
                     f"{self.normalize!r}; choose one, or make y a difference from the newest value."
+                )
+            if self.channels == "mixed":
+                raise ValueError(
+                    "channels: expected 'independent' with a y, got 'mixed'; choose it, as all "
+                    "columns of X tell of y anyway."
                 )
             if self.seasonal not in ("none", "auto"):
                 raise ValueError(
