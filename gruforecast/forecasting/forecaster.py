@@ -26,8 +26,9 @@ EARLY_STOPPING = """\
         Keep the chronological tail of each series for validation: no target in it trains, and no
         scale is learnt from it (with a y, the rows before it whose targets may reach into it do
         not train either). Stop when its loss no longer falls, and keep the best weights. "auto":
-        from 1000 rows that can train. Of series: without validation a second network is trained on
-        the rows before the tail, whose errors there give ``skill_`` and the bounds of forecasts.
+        from 1000 rows that can train. Of series: without validation as many networks are trained
+        again, on the rows before the tail, whose errors there give ``skill_`` and the bounds of
+        forecasts.
 """
 NORMALIZE = """\
     normalize : {"auto", "standard", "last", "window", "none"}, default "auto"
