@@ -55,7 +55,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
     lookback: int | None = None
     context: str = "auto"
     cell: str = "gru"
-    hidden_size: int = 32
+    hidden_size: int | None = None
     num_layers: int = 1
     bidirectional: bool = False
     reset_after: bool = True
@@ -65,18 +65,18 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
     normalize: str = "standard"
     missing: str = "mask"
     optimizer: str = "adam"
-    learning_rate: float = 5e-3
-    learning_rate_schedule: str = "constant"
+    learning_rate: float | None = None
+    learning_rate_schedule: str = "auto"
     momentum: float = 0.9
-    batch_size: int = 64
-    max_iter: int = 100
+    batch_size: int | None = None
+    max_iter: int | None = None
     clip_norm: float | None = 1.0
     clip_value: float | None = None
     alpha: float = 0.0
     l1_ratio: float = 0.0
     early_stopping: bool | str = "auto"
     validation_fraction: float = 0.1
-    n_iter_no_change: int = 10
+    n_iter_no_change: int | None = None
     tol: float = 1e-4
     warm_start: bool = False
     n_jobs: int | None = None
@@ -86,6 +86,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
     verbose: int = 0
 
     _rules: ClassVar[dict[str, parameters.Rule]] = parameters.SHARED
+    _choices: ClassVar[dict[str, Any]] = parameters.ROWS  # where the caller leaves them open
     _doc_link_module = "gruforecast"
 
     @property
@@ -177,6 +178,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
     ) -> Plan:  # fmt: skip
         """From what the caller brings to data sets, options and a network to train."""
         settings = self._settings()
+        parameters.settle(settings, self._choices)
         if one_epoch:
             check_endless(settings)
         earlier = None

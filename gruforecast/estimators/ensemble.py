@@ -45,11 +45,15 @@ def options_of_each(settings: Any, loss: str, seed: int, validated: bool) -> lis
 
 
 def make_networks(
-    spec: Specification, options: Sequence[TrainingOptions], earlier: Sequence[Network] | None
+    spec: Specification,
+    options: Sequence[TrainingOptions],
+    earlier: Sequence[Network] | None,
+    *,
+    from_zero: bool = False,
 ) -> list[Network]:
     """New ones, or copies of those to go on with, if the parameters still describe them."""
     if earlier is None:
-        return [Network(spec, seed=one.seed) for one in options]
+        return [Network(spec, seed=one.seed, from_zero=from_zero) for one in options]
     _check_same("n_estimators", len(earlier), len(options))
     for name in (f.name for f in fields(Specification)):
         _check_same(name, *(getattr(s, name) for s in (earlier[0].specification, spec)))

@@ -43,15 +43,16 @@ class RowForecaster(RegressorMixin, RecurrentEstimator):
     """What GRUForecaster does with rows and what is aligned with them."""
 
     n_estimators: int = 1
-    loss: str = "squared_error"
+    loss: str = "auto"
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
 
     _learnt: ClassVar[tuple[Any, ...]] = (LearntFromRows,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
         parameters.SHARED
         | parameters.ENSEMBLE
-        | {"loss": parameters.choice(*NUMERIC), "quantiles": _quantiles}
+        | {"loss": parameters.choice("auto", *NUMERIC), "quantiles": _quantiles}
     )
+    _choices: ClassVar[dict[str, Any]] = parameters.ROWS | {"loss": "squared_error"}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -69,12 +69,13 @@ _POSITIVE = partial(check_number, low=0.0, open_low=True)
 _COUNT = partial(check_integer, low=1)
 _SHARE = partial(check_number, low=0.0, high=1.0)
 _DROPOUT = partial(check_number, low=0.0, high=1.0, open_high=True)
+OPEN = ("auto", None)  # values that leave a choice to a rule
 
 SHARED: dict[str, Rule] = {
     "lookback": optional(_COUNT),
     "context": choice("auto", "train", "none"),
     "cell": choice(*CELLS),
-    "hidden_size": _COUNT,
+    "hidden_size": optional(_COUNT),
     "num_layers": _COUNT,
     "bidirectional": check_flag,
     "reset_after": check_flag,
@@ -84,18 +85,18 @@ SHARED: dict[str, Rule] = {
     "normalize": choice("standard", "none"),
     "missing": choice("mask", "ffill", "error"),
     "optimizer": choice(*OPTIMIZERS),
-    "learning_rate": _POSITIVE,
-    "learning_rate_schedule": choice(*SCHEDULES),
+    "learning_rate": optional(_POSITIVE),
+    "learning_rate_schedule": choice("auto", *SCHEDULES),
     "momentum": _DROPOUT,
-    "batch_size": _COUNT,
-    "max_iter": _COUNT,
+    "batch_size": optional(_COUNT),
+    "max_iter": optional(_COUNT),
     "clip_norm": optional(_POSITIVE),
     "clip_value": optional(_POSITIVE),
     "alpha": partial(check_number, low=0.0),
     "l1_ratio": _SHARE,
     "early_stopping": _flag_or_auto,
     "validation_fraction": partial(check_number, low=0.0, high=1.0, open_low=True, open_high=True),
-    "n_iter_no_change": _COUNT,
+    "n_iter_no_change": optional(_COUNT),
     "tol": partial(check_number, low=0.0),
     "warm_start": check_flag,
     "n_jobs": optional(_jobs),
@@ -112,6 +113,24 @@ TOKENS: dict[str, Rule] = {
     "embedding_size": optional(_COUNT),
     "handle_unknown": choice("error", "ignore"),
 }
+
+
+ROWS: dict[str, Any] = {  # what is chosen where the caller leaves it open
+    "hidden_size": 32,
+    "learning_rate": 5e-3,
+    "learning_rate_schedule": "constant",
+    "batch_size": 64,
+    "max_iter": 100,
+    "n_iter_no_change": 10,
+}
+
+
+def settle(settings: SimpleNamespace, choices: Mapping[str, Any]) -> list[str]:
+    """Make these choices where the settings leave them open; the names of those that were."""
+    names = [name for name in choices if getattr(settings, name) in OPEN]
+    for name in names:
+        setattr(settings, name, choices[name])
+    return names
 
 
 def check_parameters(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> SimpleNamespace:

@@ -12,6 +12,7 @@ import pandas as pd
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.channels import check_together
+from gruforecast.forecasting.choices import Facts, choose_horizon, choose_lookback, settle
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import Encoded, SeriesEncoder
 from gruforecast.forecasting.intervals import Calibration, Forecasts
@@ -27,23 +28,10 @@ from gruforecast.network import Network, Specification
 from gruforecast.training import Dataset
 from gruforecast.training.losses import Loss
 
-USUAL_HORIZON = 10  # of a series without a season
-LEAST_LOOKBACK = 16
 SCALED = "scaled_error"  # a loss in units of naive errors
 WIDEST = 1e3  # how much more, or less, than usual an error in units of its scale may count
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 LEAST_TAIL = 20  # rows that judge, where there are four times as many
-
-
-def choose_horizon(horizon: int | None, season: int | None, n_rows: int) -> int:
-    """One season, but at most a tenth of the rows, unless given."""
-    return horizon or max(1, min(season or USUAL_HORIZON, n_rows // 10))
-
-
-def choose_lookback(lookback: int | None, horizon: int, season: int | None, n_rows: int) -> int:
-    """Two seasons or two horizons, whichever is longer, but at most a quarter of the rows."""
-    wanted = max(2 * (season or 1), 2 * horizon, LEAST_LOOKBACK)
-    return lookback or max(1, min(wanted, n_rows // 4))
 
 
 class Lesson(NamedTuple):
@@ -67,6 +55,7 @@ class Course:
     seasonality: Seasonality  # that has not learnt from rows
     line: Line
     is_tail: np.ndarray  # (n,) rows that judge when they do not teach
+    reasons: dict[str, str]  # of what was chosen, by name of the parameter
 
     def _wanted(self, of_tail: bool | None) -> np.ndarray:
         """Values at the places of the line (m,): those in the tail, before it, or all (None)."""
@@ -104,7 +93,7 @@ class Course:
         if before is None:
             encoder = SeriesEncoder.fit(
                 self.block, used, self.settings, self.seasonality, self.lookback, self.horizon,
-                self.loss.low,
+                self.season, self.loss.low,
             )  # fmt: skip
         else:
             known = replace(before, seasonality=self.seasonality)
@@ -166,8 +155,13 @@ class Course:
         size = self.settings.series_embedding_size
         tables = [(len(encoder.embedded), size)] if encoder.embedded else []
         n_outputs = self.loss.width * self.horizon
-        width = encoded.rows.shape[1]
-        return parameters.specification(self.settings, width, n_outputs, tables, **future)
+        width, settings = encoded.rows.shape[1], self.settings
+        segments = {"segment_length": settings.segment_length}
+        if settings.decoder == "parallel":
+            segments["decoder_steps"] = -(-self.horizon // settings.segment_length)
+        if encoder.baseline is not None:
+            segments["n_lags"] = self.lookback
+        return parameters.specification(settings, width, n_outputs, tables, **segments, **future)
 
     def review(
         self, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
@@ -175,7 +169,7 @@ class Course:
         """What forecasts of the tail by networks that did not learn from it are worth."""
         rows = self.rows(of_tail=True, to_learn=False)
         if not len(rows):
-            return {"calibration": None, "skill": None}
+            return {"calibration": None, "skill": None, "trust": 1.0}
         most = MOST_JUDGED // self.horizon
         if len(rows) > most:  # an even share of them, whatever their season
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -183,7 +177,12 @@ class Course:
         block, encoded = self.block, lesson.encoded
         windows = encoded.windows(rows, int(encoded.lengths.max()))
         raw = (one.predict(windows, **hardware) for one in networks)
-        forecasts = Forecasts.of(self.loss, raw, *encoded.units(rows))
+        units, trust = encoded.units(rows), 1.0
+        forecasts = Forecasts.of(self.loss, raw, *units)
+        if lesson.encoder.baseline is not None and self.loss.is_plain:
+            trust = self._trust(forecasts.mean, actual, *units)
+            mean = units[0] + trust * (forecasts.mean - units[0])
+            forecasts = replace(forecasts, mean=mean)
         codes = block.panel.codes[rows]
         calibration = Calibration.learn(
             forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
@@ -192,9 +191,26 @@ class Course:
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)
         if contest.is_empty():
-            return {"calibration": calibration, "skill": None}
+            return {"calibration": calibration, "skill": None, "trust": trust}
         contest.warn_of_echo(forecasts.mean)
-        return {"calibration": calibration, "skill": contest.table(forecasts.mean)}
+        skill = contest.table(forecasts.mean)
+        return {"calibration": calibration, "skill": skill, "trust": trust}
+
+    def _trust(
+        self, mean: np.ndarray, actual: np.ndarray, center: np.ndarray, scale: np.ndarray
+    ) -> float:
+        """The share of what networks add to the baseline that the tail bears out.
+
+        The one with the least error, less where the tail has fewer than three horizons of values:
+        then it is too short to tell skill from luck.
+        """
+        shares = np.linspace(0.0, 1.0, 11)
+        errors = [
+            np.nanmean(np.abs(actual - center - share * (mean - center)) / scale)
+            for share in shares
+        ]
+        n_horizons = np.isfinite(self.block.panel.values[self.is_tail]).sum() / self.horizon
+        return float(shares[int(np.argmin(errors))] * np.clip((n_horizons - 1) / 2, 0.0, 1.0))
 
     def _origins(self, used: np.ndarray) -> list[Origin]:
         """What each series was like on the rows that are used (n,)."""
@@ -229,8 +245,14 @@ def make_course(
             f"or start anew with warm_start=False."
         )
     longest = int(panel.lengths.max())
-    horizon = choose_horizon(settings.horizon, season, longest)
-    lookback = choose_lookback(settings.lookback, horizon, season, int(np.median(panel.lengths)))
+    reasons = {}
+    if settings.horizon is None:
+        settings.horizon, reasons["horizon"] = choose_horizon(season, longest)
+    horizon, n_rows = settings.horizon, int(np.median(panel.lengths))
+    if settings.lookback is None:
+        settings.lookback, reasons["lookback"] = choose_lookback(season, horizon, n_rows)
+    lookback = settings.lookback
+    reasons |= settle(settings, Facts(season, horizon, lookback, n_rows, panel.n))
     loss = parameters.training_options(settings, settings.loss).make_loss()
     least = np.nanmin(panel.values)
     if least < loss.low:
@@ -258,7 +280,9 @@ def make_course(
         first = max(panel.stamps, key=len)[:1]
         seasonality = before.encoder.seasonality.shifted(_moved(before.cadence, cadence, first))
     line = Line.of(block, horizon)
-    course = Course(block, settings, loss, horizon, lookback, season, seasonality, line, is_tail)
+    course = Course(
+        block, settings, loss, horizon, lookback, season, seasonality, line, is_tail, reasons
+    )
     adjusted, of_season = seasonality.learn(block, teaches).adjust(block, horizon)
 
     def examples(rows: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gruforecast.forecasting.baseline import Baseline, Simple
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.channels import values_beside
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
@@ -34,6 +35,7 @@ class Encoded:
     center: np.ndarray  # (n,) what is subtracted from what follows a row
     scale: np.ndarray  # (n,) and what that is divided by
     season: Season | None  # that is taken out before
+    simple: tuple[Simple, np.ndarray] | None  # forecasts that are subtracted, and weights (n, K)
     levels: tuple[np.ndarray, np.ndarray] | None  # (n,) the same for each window, in scaled units
     dtype: str
 
@@ -43,6 +45,9 @@ class Encoded:
         Without ``fill`` a center is NaN where nothing is known of a step's phase.
         """
         center, scale = self.center[rows, None], self.scale[rows, None]
+        if self.simple is not None:
+            made, weights = self.simple
+            center = made.of(rows, weights[rows])
         if self.season is None:
             return center, scale
         base, factor = self.season.of(rows, fill=fill)
@@ -70,6 +75,7 @@ class SeriesEncoder:
     seasonality: Seasonality
     scaling: SeriesScaling
     window_scaling: WindowScaling | None
+    baseline: Baseline | None
     has_age: bool  # of values that are carried forward
     has_gap: bool  # number of stamps left out before a row
     past: ColumnsEncoder | None
@@ -93,6 +99,7 @@ class SeriesEncoder:
         seasonality: Seasonality,
         lookback: int,
         horizon: int,
+        season: int | None,
         low: float,
     ) -> SeriesEncoder:
         """Learn from the rows that are used (n,), and from nothing else."""
@@ -119,6 +126,9 @@ class SeriesEncoder:
             seasonality=seasonality,
             scaling=scaling,
             window_scaling=of_windows,
+            baseline=None
+            if settings.baseline == "none" or np.isfinite(low)
+            else Baseline.fit(block, used, lookback, horizon, season),
             has_age=has_age,
             has_gap=bool(mask and block.gaps()[used].any()),
             past=past,
@@ -143,7 +153,18 @@ class SeriesEncoder:
         """With the season and the units of series that are new, from their rows used (n,)."""
         seasonality = self.seasonality.learn(block, used)
         adjusted, _ = seasonality.adjust(block, self.horizon)
-        return replace(self, seasonality=seasonality, scaling=self.scaling.learn(adjusted, used))
+        learnt = replace(self, seasonality=seasonality, scaling=self.scaling.learn(adjusted, used))
+        if self.baseline is None:
+            return learnt
+        return replace(learnt, baseline=self.baseline.learn(adjusted, used))
+
+    def with_baseline_of(self, block: Block) -> SeriesEncoder:
+        """With the baseline learnt anew, from all rows of a block."""
+        if self.baseline is None:
+            return self
+        block, _ = self.seasonality.adjust(block, self.horizon)
+        anew = replace(self.baseline, means={}, weights={})
+        return replace(self, baseline=anew.learn(block, np.ones(block.panel.n, bool)))
 
     def acquainted(self, block: Block) -> SeriesEncoder:
         """With the season of series that training did not see, from all of their rows."""
@@ -187,6 +208,9 @@ class SeriesEncoder:
         if self.embedded:
             numbers = np.array([self.embedded.get(name, -1) for name in panel.names])
             columns.append(numbers[panel.codes][:, None])
+        simple = None
+        if self.baseline is not None:
+            simple = self.baseline.simple(block), self.baseline.weights_of(panel)
         is_seen = all(name in self.scaling.scales for name in panel.names)
         as_trained = is_seen and self.window_scaling is None
         return Encoded(
@@ -198,6 +222,7 @@ class SeriesEncoder:
             center=center + scale * level,
             scale=scale * spread,
             season=season,
+            simple=simple,
             levels=None if as_trained else (level, spread),
             dtype=self.dtype,
         )

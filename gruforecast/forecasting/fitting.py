@@ -10,7 +10,7 @@ import numpy as np
 
 from gruforecast.estimators import parameters
 from gruforecast.estimators.ensemble import make_networks, options_of_each
-from gruforecast.estimators.preparing import ENOUGH_TO_VALIDATE, Plan
+from gruforecast.estimators.preparing import Plan
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.course import Course, Lesson, make_course
 from gruforecast.forecasting.dates.cadence import Cadence
@@ -39,8 +39,7 @@ def plan_series(
     course = make_course(panel, beside, settings, cadence, before)
     validate = settings.early_stopping
     if validate == "auto":
-        n_usable = len(course.rows(of_tail=None))
-        validate = n_usable >= ENOUGH_TO_VALIDATE and course.can_be_judged()
+        validate = course.can_be_judged()
     elif validate and not course.can_be_judged():
         raise ValueError(
             f"early_stopping: expected observations enough to train and to validate, got "
@@ -51,6 +50,9 @@ def plan_series(
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
     options = options_of_each(settings, settings.loss, seed, bool(validate))
     spec = course.specification(lesson.encoder, lesson.encoded)
+    encoder, from_zero = lesson.encoder, lesson.encoder.baseline is not None
+    if validate and before is None:
+        encoder = encoder.with_baseline_of(course.block)
     block = course.block
     errors = naive_error(block, np.ones(panel.n, bool), course.season)
     state = SeriesState(
@@ -60,7 +62,7 @@ def plan_series(
         season=course.season,
         horizon=course.horizon,
         lookback=course.lookback,
-        encoder=lesson.encoder,
+        encoder=encoder,
         columns=_columns(block),
         tails=keep_tails(
             block, lesson.encoder.seasonality, course.lookback, course.horizon, course.season or 1
@@ -74,7 +76,9 @@ def plan_series(
         training=lesson.data,
         validation=course.validation(lesson.encoded) if validate else None,
         options=options,
-        networks=make_networks(spec, options, None if earlier is None else earlier[1]),
+        networks=make_networks(
+            spec, options, None if earlier is None else earlier[1], from_zero=from_zero
+        ),
         state=state,
         review=_reviewer(course, state, lesson if validate else None, options),
     )
@@ -91,14 +95,18 @@ def _reviewer(
 
     def review(networks: list[Network]) -> dict[str, Any]:
         hardware = parameters.hardware(state.settings)
-        judged = lesson
+        judged, judges = lesson, networks
         if judged is None:
             if not course.can_be_judged():
                 return {}
             judged = course.lesson(whole=False)
-            networks = make_networks(course.specification(*judged[:2]), options, None)
-            train_ensemble(networks, judged.data, options, **hardware)
-        found = course.review(networks, judged, hardware)
+            from_zero = judged.encoder.baseline is not None
+            spec = course.specification(*judged[:2])
+            judges = make_networks(spec, options, None, from_zero=from_zero)
+            train_ensemble(judges, judged.data, options, **hardware)
+        found = course.review(judges, judged, hardware)
+        for network in networks:
+            network.scale_outputs(found["trust"])
         return {
             "_state": replace(state, calibration=found["calibration"]),
             "skill_": found["skill"],

@@ -77,16 +77,22 @@ class Line:
         found = sliding_window_view(of_places, self.period)[self.place[rows] - self.period + 1]
         return np.asarray(found)
 
-    def mean_of_season(self, of_places: np.ndarray) -> np.ndarray:
-        """Mean of what is known at the last ``period`` places up to each row (n,)."""
+    def mean_up_to(self, of_places: np.ndarray, n: int, back: int = 0) -> np.ndarray:
+        """Mean of what is known at the ``n`` places up to ``back`` places before each row (n,).
+
+        NaN where that is nothing; places before the series begins are not among them.
+        """
         known = ~np.isnan(of_places)
         sums, counts = (
-            np.cumsum(part) for part in (np.where(known, of_places, 0.0), known.astype(np.int64))
+            np.concatenate([[0], np.cumsum(part)])
+            for part in (np.where(known, of_places, 0.0), known.astype(np.int64))
         )
-        before = self.place - self.period
-        n = counts[self.place] - counts[before]
-        found = (sums[self.place] - sums[before]) / np.maximum(n, 1)
-        return np.asarray(np.where(n > 0, found, np.nan))
+        begin = self.begin[self.place]
+        end = np.maximum(self.place + 1 - back, begin)
+        start = np.maximum(self.place + 1 - back - n, begin)
+        count = counts[end] - counts[start]
+        found = (sums[end] - sums[start]) / np.maximum(count, 1)
+        return np.asarray(np.where(count > 0, found, np.nan))
 
 
 def parts(n_rows: int, width: int) -> Iterator[slice]:

@@ -171,11 +171,11 @@ class WindowScaling:
         """
         level = values
         if self.kind == "window":
-            level = _mean_of_windows(values, np.zeros(len(values)), lengths, 1)
-        return level, _mean_of_windows(values, level, lengths, 2)
+            level = mean_of_windows(values, np.zeros(len(values)), lengths, 1)
+        return level, mean_of_windows(values, level, lengths, 2)
 
 
-def _mean_of_windows(
+def mean_of_windows(
     values: np.ndarray, level: np.ndarray, lengths: np.ndarray, power: int
 ) -> np.ndarray:
     """Mean over the window of each row (n,) of (value - level of the row) to a power."""

@@ -98,7 +98,7 @@ def _errors(
         levels = (
             adjusted.carried()[0],
             SeriesScaling({}, -np.inf, True).of_rows(adjusted)[0],
-            line.mean_of_season(line.spread(adjusted.panel.values)),
+            line.mean_up_to(line.spread(adjusted.panel.values), season),
         )
         far = []
         for level in levels:

@@ -46,6 +46,12 @@ ROW_ATTRIBUTES = (  # of an earlier fit with a y
 _COUNT = parameters.optional(partial(check_integer, low=1))
 
 
+def _count_or_auto(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value == "auto":
+        return value
+    return check_integer(name, value, low=1)
+
+
 class OfBounds(Learnt, total=False):
     """Attributes that a fit to series long enough leaves."""
 
@@ -66,7 +72,10 @@ class LearntFromSeries(OfBounds):
 class SeriesForecaster(RowForecaster):
     """A forecaster of rows that forecasts series, too."""
 
+    segment_length: int | str = "auto"
+    decoder: str = "auto"
     normalize: str = "auto"
+    baseline: str = "auto"
     horizon: int | None = None
     season: int | None = None
     seasonal: str = "none"
@@ -80,7 +89,10 @@ class SeriesForecaster(RowForecaster):
 
     _learnt = (*RowForecaster._learnt, LearntFromSeries)
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
+        "segment_length": _count_or_auto,
+        "decoder": parameters.choice("auto", "parallel", "direct"),
         "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
+        "baseline": parameters.choice("auto", "none"),
         "horizon": _COUNT,
         "season": _COUNT,
         "seasonal": parameters.choice("none", "difference", "multiplicative", "auto"),

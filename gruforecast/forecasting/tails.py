@@ -10,6 +10,7 @@ import pandas as pd
 
 from gruforecast.data.context import TruncatedHistoryWarning
 from gruforecast.data.segments import check_comparable
+from gruforecast.forecasting.baseline import SEASONS
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.panel import Panel
@@ -69,7 +70,7 @@ def keep_tails(
             observed.append(block.past.iloc[own].notna().to_numpy())
         if block.known is not None:
             observed.append(block.known.iloc[block.at[own]].notna().to_numpy())
-        start = max(0, len(values) - max(lookback, season) - horizon)
+        start = max(0, len(values) - max(lookback, SEASONS * season) - horizon)
         start = _with_carried(np.concatenate(observed, axis=1), start)
         start = seasonality.reach(block.positions[begin:end], values, start)
         rows = slice(begin + start, end)

@@ -9,6 +9,7 @@ from gruforecast.network import Network
 from gruforecast.network.network import resolve_threads
 from gruforecast.network.placement import gpu_for
 from gruforecast.training.dataset import Dataset
+from gruforecast.training.epochs import evaluate
 from gruforecast.training.finite import NotFiniteWarning
 from gruforecast.training.gradients import check_fit
 from gruforecast.training.in_step import train_on_cpu
@@ -32,8 +33,8 @@ def train(
     """Train a network in place.
 
     The result has the same bits for any number of threads. With a validation set the best
-    weights come back, those at the start among them, also after an exception; when the loss is no longer finite, the last weights
-    with a finite loss do, with a ``NotFiniteWarning``.
+    weights come back, those at the start among them, also after an exception; when the loss is no
+    longer finite, the last weights with a finite loss do, with a ``NotFiniteWarning``.
 
     Parameters
     ----------

@@ -1,0 +1,148 @@
+"""What forecasts are measured from: an average of the simplest ones, which a network adds to.
+
+Each of them is known from the rows up to a row alone. How much it counts for a series is learnt
+from its errors on rows of training, so that where nothing else is to be learnt forecasts are
+hardly worse than the best of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gruforecast.forecasting.block import Block
+from gruforecast.forecasting.line import Line, parts
+from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.scaling import SeriesScaling, mean_of_windows
+from gruforecast.foundations.stored import stored
+
+SEASONS = 4  # of which the mean of each phase is taken
+LEAST_POWER, MOST_POWER = 4.0, 16.0  # of an error, by which its forecast counts less
+MOST_ORIGINS = 400  # of a series, from which forecasts are compared
+FLAT = 3  # kinds of level: newest value, mean of the window, mean of all rows
+# The newest season or the mean of some, by phase, to which a level is added: none; none; what the
+# newest season lies above these; the newest value above that of a season ago; a quarter's mean.
+SEASONAL = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], float)
+TINY = np.finfo(np.float64).tiny
+
+
+class Simple(NamedTuple):
+    """The simplest forecasts after every row, K kinds: a level, and what is added by phase."""
+
+    line: Line
+    levels: np.ndarray  # (n, K)
+    seasons: np.ndarray | None  # (m, 2) newest and mean season at each place of the line
+    last: np.ndarray  # (n,) in place of a phase of which nothing is known
+
+    def of(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Averages (n, H) of the forecasts after some rows, weighted by (n, K) or (K,)."""
+        out = (self.levels[rows] * weights).sum(axis=1)[:, None]
+        if self.seasons is None:
+            return np.repeat(out, self.line.horizon, axis=1)
+        shares = np.broadcast_to(weights[..., FLAT:] @ SEASONAL, (len(rows), 2))
+        for column, share in zip(self.seasons.T, shares.T, strict=True):
+            season = self.line.season_up_to(column, rows)
+            season = np.where(np.isnan(season), self.last[rows, None], season)
+            out = out + share[:, None] * season
+        return np.asarray(out[:, np.arange(self.line.horizon) % self.line.period])
+
+
+@stored("Baseline")
+@dataclass(frozen=True)
+class Baseline:
+    """The weights of the simplest forecasts, and the mean of each training series by name."""
+
+    season: int
+    lookback: int
+    horizon: int
+    means: dict[Any, float]
+    weights: dict[Any, np.ndarray]  # (K,) each
+    usual: np.ndarray  # (K,) of series that training did not see
+
+    @classmethod
+    def fit(
+        cls, block: Block, used: np.ndarray, lookback: int, horizon: int, season: int | None
+    ) -> Baseline:
+        """Learn from the rows that are used (n,), and from nothing else."""
+        n_kinds = FLAT + (len(SEASONAL) if (season or 1) > 1 else 0)
+        equal = np.full(n_kinds, 1.0 / n_kinds)
+        return cls(season or 1, lookback, horizon, {}, {}, equal).learn(block, used)
+
+    def learn(self, block: Block, used: np.ndarray) -> Baseline:
+        """With means and weights of series that are new, from their rows that are used (n,)."""
+        panel, means, weights = block.panel, dict(self.means), dict(self.weights)
+        simple = replace(self, means={}).simple(block)  # each from the rows before it
+        wanted = simple.line.spread(np.where(used, panel.values, np.nan))
+        is_origin = simple.line.has_ahead(~np.isnan(wanted)) & ~np.isnan(block.carried()[0])
+        for name, (a, b) in zip(panel.names, panel.pairs(), strict=True):
+            own = panel.values[a:b][used[a:b]]
+            if name in weights or np.isnan(own).all():
+                continue
+            means[name], weights[name] = float(np.nanmean(own)), self.usual
+            rows = a + np.flatnonzero(is_origin[a:b])
+            if len(rows):
+                errors = _errors(simple, _thinned(rows), wanted, len(self.usual))
+                power = np.clip(len(rows) / self.horizon, LEAST_POWER, MOST_POWER)
+                shares = ((errors + TINY) / (errors.min() + TINY)) ** -power
+                weights[name] = shares / shares.sum()
+        usual = np.mean(list(weights.values()), axis=0) if weights else self.usual
+        return replace(self, means=means, weights=weights, usual=usual)
+
+    def simple(self, block: Block) -> Simple:
+        """The simplest forecasts after the rows of a block."""
+        panel, period = block.panel, self.season
+        line = Line.of(block, self.horizon, period)
+        last = np.nan_to_num(block.carried()[0])
+        window = mean_of_windows(last, np.zeros(panel.n), block.window_lengths(self.lookback), 1)
+        means = np.array([self.means.get(name, np.nan) for name in panel.names])[panel.codes]
+        so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
+        levels = [last, window, np.where(np.isnan(means), so_far, means)]
+        seasons = None
+        if len(self.usual) > FLAT:
+            observed = line.spread(panel.values)
+            newest = line.carried_by_phase(observed)
+            level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
+            quarter = max(1, period // 4)
+            change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
+            none = np.zeros(panel.n)
+            levels += [none, none, level, last - newest[line.place - period], change]
+            seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
+        return Simple(line, np.nan_to_num(np.stack(levels, axis=1)), seasons, last)
+
+    def weights_of(self, panel: Panel) -> np.ndarray:
+        """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""
+        table = np.array([self.weights.get(name, self.usual) for name in panel.names])
+        return np.asarray(table[panel.codes])
+
+
+def _thinned(rows: np.ndarray) -> np.ndarray:
+    """Rows from the first to the last, of which there are not too many."""
+    n = min(len(rows), MOST_ORIGINS)
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, n).astype(int)])
+
+
+def _errors(simple: Simple, rows: np.ndarray, wanted: np.ndarray, n_kinds: int) -> np.ndarray:
+    """Mean absolute error (K,) of each of the simplest forecasts after some rows."""
+    totals, count = np.zeros(n_kinds), 0
+    for part in parts(len(rows), simple.line.horizon):
+        error = simple.line.ahead(wanted, rows[part])
+        known = ~np.isnan(error)
+        count += int(known.sum())
+        for kind, weights in enumerate(np.eye(n_kinds)):
+            totals[kind] += np.abs(error - simple.of(rows[part], weights))[known].sum()
+    return np.asarray(totals / max(count, 1))
+
+
+def _mean_of_phases(line: Line, value: np.ndarray) -> np.ndarray:
+    """Mean of the newest values at each place's phase in the last seasons (m,)."""
+    total, count = np.zeros(len(value)), np.zeros(len(value))
+    places = np.arange(len(value))
+    for age in range(SEASONS):
+        at = places - age * line.period
+        found = np.where(at >= line.begin, value[np.maximum(at, 0)], np.nan)
+        known = ~np.isnan(found)
+        total[known] += found[known]
+        count += known
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

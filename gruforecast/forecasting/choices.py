@@ -1,0 +1,95 @@
+"""What is chosen for series where the caller leaves it open, and why: one rule each.
+
+The rules are the same for all series; what they were chosen by is told in the documentation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gruforecast.estimators import parameters
+
+USUAL_HORIZON = 10  # of a series without a season
+LEAST_LOOKBACK = 16
+SEASONS_READ = 7
+LONGEST_SEGMENT = 24
+SHORTEST_SEGMENT = 6  # of a season that is cut
+SEGMENTS_READ = 8  # of a window without a season
+N_STEPS = 2000  # of training
+MOST_EPOCHS = 100
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at: counts of rows, and nothing that values tell."""
+
+    season: int | None
+    horizon: int
+    lookback: int
+    n_rows: int  # of a usual series
+    n_windows: int  # that train
+
+
+Choice = tuple[Any, str]
+
+
+def choose_horizon(season: int | None, longest: int) -> Choice:
+    """One season, at most a tenth of the rows."""
+    wanted = season or USUAL_HORIZON
+    if wanted <= longest // 10:
+        return wanted, "one season" if season else f"{USUAL_HORIZON} steps, as there is no season"
+    return max(1, longest // 10), f"a tenth of the {longest} rows, which is less than a season"
+
+
+def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
+    """Seven seasons or two horizons, whichever is longer, at most a quarter of the rows."""
+    of_season = SEASONS_READ * (season or 1)
+    wanted = max(of_season, 2 * horizon, LEAST_LOOKBACK)
+    if wanted > n_rows // 4:
+        return max(1, n_rows // 4), f"a quarter of the {n_rows} rows, so that enough windows train"
+    if wanted == of_season:
+        return wanted, f"{SEASONS_READ} seasons of {season} rows"
+    return wanted, "two horizons" if wanted == 2 * horizon else "what a window should have"
+
+
+def _segment_length(facts: Facts) -> Choice:
+    """A season, or an even part of a long one; else an eighth of the window."""
+    season, lookback = facts.season or 1, facts.lookback
+    longest = min(LONGEST_SEGMENT, max(1, lookback // 2))
+    fitting = [n for n in range(1, longest + 1) if season % n == 0]
+    if fitting[-1] == season > 1:
+        return season, "a season"
+    if fitting[-1] >= min(SHORTEST_SEGMENT, longest) and season > 1:
+        return fitting[-1], f"an even part of the season of {season} rows"
+    return max(1, lookback // SEGMENTS_READ), f"an eighth of the window of {lookback} rows"
+
+
+def _max_iter(facts: Facts, batch_size: int) -> Choice:
+    """Epochs that make so many steps."""
+    n_batches = -(-facts.n_windows // batch_size)
+    wanted = -(-N_STEPS // n_batches)
+    steps = f"{n_batches} batches of {batch_size}"
+    if wanted > MOST_EPOCHS:
+        return MOST_EPOCHS, f"an epoch is {steps}, and more epochs would only learn by heart"
+    return wanted, f"about {N_STEPS} steps, as an epoch is {steps}"
+
+
+FIXED: dict[str, Choice] = {
+    "loss": ("absolute_error", "outliers count less, and squared errors do not suffer"),
+    "hidden_size": (64, "small networks learn less by heart, and larger ones gain little"),
+    "learning_rate": (3e-3, "the peak of one cycle"),
+    "learning_rate_schedule": ("one_cycle", "short runs end with small steps"),
+    "batch_size": (128, "small enough for many steps, large enough for fast products"),
+    "n_iter_no_change": (50, "one cycle is seldom at its best before it ends"),
+    "decoder": ("parallel", "all segments ahead are one step from the last state"),
+}
+
+
+def settle(settings: Any, facts: Facts) -> dict[str, str]:
+    """Choose what is open in the settings; why, by name."""
+    choices = FIXED | {"segment_length": _segment_length(facts)}
+    batch_size = settings.batch_size or FIXED["batch_size"][0]
+    choices["max_iter"] = _max_iter(facts, batch_size)
+    values = {name: value for name, (value, _) in choices.items()}
+    return {name: choices[name][1] for name in parameters.settle(settings, values)}
