@@ -150,6 +150,19 @@ def read_segments(parameters: Mapping[str, Array], x: Array, lengths: Array, wid
     return np.maximum(out, 0.0)
 
 
+def pooled(states: Array, last_state: Array, lengths: Array) -> Array:
+    """states (T, N, H*D) -> mean and maximum over the last lengths (N,) steps, and last_state.
+
+    Mean and maximum of a window without a step are zeros.
+    """
+    mean, largest = np.zeros_like(last_state), np.zeros_like(last_state)
+    for i, length in enumerate(lengths):
+        if length:
+            mean[i] = states[len(states) - length :, i].mean(axis=0)
+            largest[i] = states[len(states) - length :, i].max(axis=0)
+    return np.concatenate([mean, largest, last_state], axis=1)
+
+
 def decode(
     parameters: Mapping[str, Array],
     finals: Array,

@@ -1,4 +1,4 @@
-"""Rows read in segments, and segments ahead decoded in parallel.
+"""Rows read in segments, states that are pooled, and segments ahead decoded in parallel.
 
 N windows, T rows, W rows of a segment, M segments ahead, K outputs.
 """
@@ -9,6 +9,8 @@ import pytest
 from gruforecast.foundations.random import derive_key, dropout
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.network.decoder import KEY as DECODER
+from gruforecast.network.pooling import Pooling
+from gruforecast.network.stack import Shard, Stack
 from gruforecast.training import Dataset, TrainingOptions, loss_and_gradients, train
 from tests import reference
 
@@ -30,6 +32,22 @@ CASES = {
     "lags": (2, 2, 5, 6, {"n_lags": 4, "embeddings": ((2, 1),)}),
     "lags alone": (1, 0, 3, 4, {"n_lags": 7}),
     "dropout": (2, 3, 6, 6, {"dropout": 0.5, "embeddings": ((4, 2),)}),
+    "pooled": (1, 0, 2, 5, {"pooling": "all"}),
+    "pooled, both": (3, 0, 2, 8, {"pooling": "all", "bidirectional": True}),
+    "pooled, before": (
+        2, 0, 3, 6,
+        {"pooling": "all", "reset_after": False, "layer_norm": True, "num_layers": 2,
+         "dropout": 0.4},
+    ),
+    "pooled, lstm": (
+        1, 0, 3, 4, {"pooling": "all", "cell": "lstm", "num_layers": 2, "bidirectional": True}
+    ),
+    "pooled, rnn": (2, 0, 3, 6, {"pooling": "all", "cell": "rnn", "dense_sizes": (5,)}),
+    "pooled, future": (
+        1, 0, 4, 4,
+        {"pooling": "all", "n_future_steps": 2, "n_future_features": 1, "n_lags": 2,
+         "embeddings": ((3, 2),)},
+    ),
 }  # fmt: skip
 cases = pytest.mark.parametrize("case", CASES)
 
@@ -86,9 +104,11 @@ def reference_raw(network, weights, windows, x, masked):
     options |= {"bidirectional": spec.bidirectional, "reset_after": spec.reset_after}
     layers = {name: value for name, value in weights.items() if name.startswith("layer")}
     masks = draw(spec, len(read), n, KEY) if masked else None
-    last = reference.network_forward(
+    states, last = reference.network_forward(
         layers, read, lengths=steps, finals=finals, dropout_masks=masks, **options
-    )[1]
+    )
+    if spec.pooling == "all":
+        last = reference.pooled(states, last, steps)
     if not spec.decoder_steps:
         raw = reference.head_forward(weights, last)
     else:
@@ -196,7 +216,7 @@ def test_a_window_has_the_same_bits_with_any_others(case):
         np.testing.assert_array_equal(network.predict(one)[0], every[i])
 
 
-@pytest.mark.parametrize("case", ["both", "dropout", "embeddings"])
+@pytest.mark.parametrize("case", ["both", "dropout", "embeddings", "pooled, both"])
 def test_training_learns_with_the_same_bits_for_any_threads(case):
     networks = []
     for n_threads in (1, 2):
@@ -236,10 +256,27 @@ def test_every_output_depends_on_the_newest_row_and_its_place():
     assert len(set(before.round(12))) == len(before)
 
 
+def test_of_equal_states_the_first_is_the_largest():
+    spec = Specification(1, hidden_size=2, pooling="all")
+    pooling = Pooling(spec, Stack(spec, 3, 4, keep=True))
+    pooling.d_read[:, 2:4] = 1.0
+    shard = Shard(np.zeros(3, np.int64), np.array([0, 2, 4]))
+    pooling.forward(shard)
+    pooling.backward(shard)
+    expected = np.zeros((4, 3, 2))
+    expected[0, 0] = expected[2, 1] = 1.0
+    np.testing.assert_array_equal(pooling.stack.d_top[0], expected)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"segment_length": 0}, "segment_length: expected at least 1, got 0"),
+        ({"pooling": "mean"}, "pooling: expected one of all, last, got 'mean'"),
+        (
+            {"pooling": "all", "decoder_steps": 2},
+            "pooling: expected 'last' as a decoder goes on from the last state, got 'all'; choose",
+        ),
         ({"decoder_steps": -1}, "decoder_steps: expected at least 0, got -1"),
     ],
 )

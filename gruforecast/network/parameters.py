@@ -106,7 +106,7 @@ def _shapes(spec: Specification) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield "decoder.steps", (spec.decoder_steps, spec.layer_width(0))
         for k, (n_categories, _) in enumerate(spec.embeddings):
             yield f"decoder.table{k}", (n_categories, spec.layer_width(0))
-    sizes = [spec.encoding_size, *spec.dense_sizes, spec.head_size]
+    sizes = [spec.read_size, *spec.dense_sizes, spec.head_size]
     for name, n_in, n_out in zip(_dense_names(spec), sizes[:-1], sizes[1:], strict=True):
         yield f"{name}.w", (n_in, n_out)
         yield f"{name}.b", (n_out,)

@@ -29,6 +29,10 @@ def gpu_for(
             f"segment_length: expected 1 on a GPU, got {spec.segment_length}; choose it, or "
             f"device='cpu'."
         )
+    elif spec is not None and spec.pooling != "last":
+        problem = (
+            f"pooling: expected 'last' on a GPU, got {spec.pooling!r}; choose it, or device='cpu'."
+        )
     elif spec is not None and spec.decoder_steps:
         problem = (
             f"decoder_steps: expected 0 on a GPU, got {spec.decoder_steps}; choose it, or "

@@ -10,6 +10,7 @@ import numpy as np
 
 from gruforecast.cells import Cell, get_cell
 from gruforecast.foundations.checks import (
+    check_choice,
     check_flag,
     check_integer,
     check_number,
@@ -41,6 +42,9 @@ class Specification:
     segment_length : int
         Rows that the recurrent layers read as one step: with more than 1, a dense layer with relu
         makes ``hidden_size`` inputs of each such segment. The last ends with the newest row.
+    pooling : {"last", "all"}
+        What the head reads of the last layer: the last state, or mean and maximum of the states
+        after all steps beside it, side by side; not with a decoder.
     decoder_steps : int
         Segments ahead that are decoded in parallel: each is one step of the recurrent layers from
         their last state, whose input is learnt of the segment's place and of the categories of
@@ -79,6 +83,7 @@ class Specification:
     reset_after: bool = True
     layer_norm: bool = False
     segment_length: int = 1
+    pooling: str = "last"
     decoder_steps: int = 0
     n_lags: int = 0
     dropout: float = 0.0
@@ -115,6 +120,12 @@ class Specification:
         for name, low in counts.items():
             checked[name] = check_integer(name, getattr(self, name), low=low)
         _check_future(checked)
+        check_choice("pooling", self.pooling, ("last", "all"))
+        if self.pooling != "last" and checked["decoder_steps"]:
+            raise ValueError(
+                f"pooling: expected 'last' as a decoder goes on from the last state, got "
+                f"{self.pooling!r}; choose it, or set decoder_steps=0."
+            )
         if checked["n_lags"] and len(checked["embeddings"]) == checked["n_features"]:
             raise ValueError(
                 f"n_lags: expected 0, as every column holds categories, got {checked['n_lags']}; "
@@ -141,6 +152,11 @@ class Specification:
     def encoding_size(self) -> int:
         """Width of the state that a window ends with."""
         return self.n_directions * self.hidden_size
+
+    @property
+    def read_size(self) -> int:
+        """Width of what the first layer behind the recurrent ones reads of a window."""
+        return self.encoding_size * (3 if self.pooling == "all" else 1)
 
     @property
     def numpy_dtype(self) -> np.dtype:

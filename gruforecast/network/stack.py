@@ -137,6 +137,10 @@ class Stack:
         if spec.bidirectional:
             self.last = np.zeros((n_windows, spec.encoding_size), dtype)
             self.d_last = np.zeros_like(self.last)
+        self.d_top: list[np.ndarray] = []  # (T, N, H) of every state of the last layer, if pooled
+        if keep and spec.pooling == "all":
+            directions = range(spec.n_directions)
+            self.d_top = [np.zeros((n_steps, n_windows, size), dtype) for _ in directions]
         self.inputs: list[list[Inputs]] = []
 
     def forward(
@@ -181,7 +185,7 @@ class Stack:
         d_x: np.ndarray | None,
         d_final: np.ndarray | None = None,
     ) -> None:
-        """From self.d_last and d_final (L*D, N, state size): adds to gradients and d_x."""
+        """From self.d_last, self.d_top and d_final (L*D, N, state size): adds to gradients, d_x."""
         for layer in reversed(range(self.spec.num_layers)):
             d_below = self.d_joined[layer - 1] if layer > 0 else d_x
             if layer > 0:
@@ -218,7 +222,7 @@ class Stack:
         if layer == self.spec.num_layers - 1:
             if self.spec.bidirectional:
                 recurrence.d_h[...] = self.d_last[:, columns]
-            return None
+            return self.d_top[d] if self.d_top else None
         recurrence.d_h[...] = 0.0
         if self.spec.n_directions == 1:
             return self.d_joined[layer]

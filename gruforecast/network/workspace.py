@@ -11,6 +11,7 @@ from gruforecast.network.decoder import Decoder
 from gruforecast.network.dense import dense_backward, dense_forward
 from gruforecast.network.future import FutureHead
 from gruforecast.network.parameters import NetworkWeights
+from gruforecast.network.pooling import Pooling
 from gruforecast.network.reader import Reader
 from gruforecast.network.shortcut import Shortcut
 from gruforecast.network.specification import Specification
@@ -36,7 +37,10 @@ class Workspace:
             self.reader = Reader(spec, n_windows, n_segments, keep=True, of_inputs=of_inputs)
         self.stack = Stack(spec, n_windows, n_segments, keep=keep)
         self.decoder = Decoder(spec, n_windows, keep=keep) if spec.decoder_steps else None
+        self.pooling = Pooling(spec, self.stack) if spec.pooling == "all" else None
         read, d_read = self.stack.last, self.stack.d_last
+        if self.pooling is not None:
+            read, d_read = self.pooling.read, self.pooling.d_read
         if self.decoder is not None:
             read, d_read = self.decoder.read, self.decoder.d_read
         widths = [*spec.dense_sizes, spec.head_size]
@@ -91,6 +95,8 @@ class Workspace:
         self.encode(weights, shard, projected)
         if self.decoder is not None:
             self.decoder.forward(weights, self.stack, shard)
+        if self.pooling is not None:
+            self.pooling.forward(shard)
         for k, dense in enumerate(weights.dense):
             relu = k < len(weights.dense) - 1
             dense_forward(self.values[k], dense.w, dense.b, relu, self.values[k + 1])
@@ -125,6 +131,8 @@ class Workspace:
             self.stack.d_last[...] = 0.0
             if self.future is not None:
                 self.future.backward(weights.future, gradients.future)  # type: ignore[arg-type]
+        if self.pooling is not None:
+            self.pooling.backward(shard)
         reader = self.reader
         assert reader is not None
         if reader.d_x is not None:
