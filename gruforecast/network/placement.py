@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gruforecast.foundations.device import resolve_device
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows
 
 
 def gpu_for(
-    device: str, dtype: str, *windows: Windows, spec: Specification | None = None
-) -> int | None:
+    device: str, dtype: str, *windows: Windows, spec: Specification | None = None,
+    problem: str | None = None,
+) -> int | None:  # fmt: skip
     """The number of the GPU to use, None for the CPU.
 
-    What a GPU cannot do runs on the CPU with "auto", and is an error with "cuda".
+    What a GPU cannot do runs on the CPU with "auto", and is an error with "cuda"; ``problem`` says
+    what that is, if the caller knows of something.
     """
     gpu = resolve_device(device)
     if gpu is None:
         return None
-    problem = None
-    if dtype != "float32":
-        problem = f"dtype: expected 'float32' on a GPU, got {dtype!r}; choose it, or device='cpu'."
-    elif any(one.initial_state is not None for one in windows):
-        problem = (
-            "initial_state: expected None on a GPU, got an array; drop it, or choose device='cpu'."
-        )
-    elif spec is not None and spec.reads_segments:
-        problem = (
-            f"segment_length: expected 1 on a GPU, got {spec.segment_length}; choose it, or "
-            f"device='cpu'."
-        )
-    elif spec is not None and spec.pooling != "last":
-        problem = (
-            f"pooling: expected 'last' on a GPU, got {spec.pooling!r}; choose it, or device='cpu'."
-        )
-    elif spec is not None and spec.decoder_steps:
-        problem = (
-            f"decoder_steps: expected 0 on a GPU, got {spec.decoder_steps}; choose it, or "
-            f"device='cpu'."
-        )
+    problem = problem or _problem(dtype, windows, spec)
     if problem is None:
         return gpu
     if device == "auto":
         return None
     raise ValueError(problem)
+
+
+def _problem(dtype: str, windows: Sequence[Windows], spec: Specification | None) -> str | None:
+    """What a GPU cannot do, as an error says it."""
+    choices: dict[str, tuple[object, object]] = {"dtype": ("float32", dtype)}
+    if spec is not None:
+        choices["segment_length"] = (1, spec.segment_length)
+        choices["pooling"] = ("last", spec.pooling)
+        choices["decoder_steps"] = (0, spec.decoder_steps)
+    for name, (wanted, got) in choices.items():
+        if wanted != got:
+            return f"{name}: expected {wanted!r} on a GPU, got {got!r}; choose it, or device='cpu'."
+    if any(one.initial_state is not None for one in windows):
+        return (
+            "initial_state: expected None on a GPU, got an array; drop it, or choose device='cpu'."
+        )
+    return None

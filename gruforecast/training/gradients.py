@@ -16,6 +16,7 @@ from gruforecast.network import Network, Windows
 from gruforecast.network.parameters import refresh_transposes
 from gruforecast.network.workspace import Workspace
 from gruforecast.training.dataset import Dataset, total_weight
+from gruforecast.training.disturbance import Disturbance
 from gruforecast.training.losses import Loss, as_loss
 
 MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same one
@@ -37,8 +38,12 @@ def count_lanes(hidden_size: int, batch_size: int) -> int:
 class BatchGradients:
     """Computes the gradient of mini-batches of one data set with buffers that are kept."""
 
-    def __init__(self, network: Network, loss: Loss, batch_size: int, workers: Workers) -> None:
+    def __init__(
+        self, network: Network, loss: Loss, batch_size: int, workers: Workers,
+        disturbance: Disturbance | None = None,
+    ) -> None:  # fmt: skip
         spec = network.specification
+        self.disturbance = disturbance
         self.network, self.loss, self.workers = network, loss, workers
         self.shard_size = shard_size(spec.hidden_size, batch_size)
         n_lanes = count_lanes(spec.hidden_size, batch_size)
@@ -52,7 +57,8 @@ class BatchGradients:
     ) -> tuple[float, float]:
         """Fill the lanes with the gradient of the mean loss; return the loss's sum and weight.
 
-        ``batch`` holds positions in the data set, ``key`` is what dropout is drawn from.
+        ``batch`` holds positions in the data set, ``key`` is what dropout and what disturbs
+        windows are drawn from; None: neither.
         """
         targets, sample_weights = data.targets[batch], data.weights[batch]
         weight = total_weight(targets, sample_weights)
@@ -69,6 +75,9 @@ class BatchGradients:
                 members = batch[part]
                 workspace = self._workspace(worker, len(members), data.windows.n_steps)
                 shard = workspace.load(data.windows, members, starts[number], key)
+                if self.disturbance is not None and key is not None:
+                    rows = workspace.reader.rows  # type: ignore[union-attr]
+                    self.disturbance.apply(rows, data.windows, members, starts[number], key)
                 raw = workspace.forward(self.weights, shard)
                 losses[number] = self.loss.kernel(
                     raw,

@@ -75,7 +75,9 @@ class _Member:
         batch_size = min(options.batch_size, len(job.data))
         n_lanes = count_lanes(network.specification.hidden_size, batch_size)
         workers = threads.enter_context(Workers(min(n_threads, n_lanes)))
-        gradients = BatchGradients(network, options.make_loss(), batch_size, workers)
+        disturbance = options.make_disturbance(network.specification.n_numeric)
+        loss = options.make_loss()
+        gradients = BatchGradients(network, loss, batch_size, workers, disturbance)
         self.run = Run(network, job.data, options, gradients, job.state)
         self.report: EpochReport | None = None  # of an epoch that nobody was told of yet
         self.message: str | None = None

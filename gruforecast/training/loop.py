@@ -130,7 +130,8 @@ def train_ensemble(
         _check_arguments(data, validation, callbacks, *one)
     windows = [part.windows for part in (data, validation) if part is not None]
     spec = networks[0].specification
-    gpu = gpu_for(device, spec.dtype, *windows, spec=spec)
+    problem = next(filter(None, (one.problem_on_gpu() for one in options)), None)
+    gpu = gpu_for(device, spec.dtype, *windows, spec=spec, problem=problem)
     jobs = []
     for member, (network, chosen, before) in enumerate(
         zip(networks, options, earlier, strict=True)
@@ -168,6 +169,12 @@ def _check_arguments(
     check_type("options", options, TrainingOptions, "pass TrainingOptions(...)")
     loss = options.make_loss()
     check_fit(network, data, loss)
+    n_numeric = network.specification.n_numeric
+    if isinstance(options.noise, tuple) and len(options.noise) != n_numeric:
+        raise ValueError(
+            f"noise: expected one number for each of the {n_numeric} numeric columns, got "
+            f"{len(options.noise)}; pass as many, or one for all."
+        )
     if validation is not None:
         check_fit(network, validation, loss)
     elif options.patience is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from gruforecast.foundations.checks import check_flag, check_integer, check_number
 from gruforecast.foundations.stored import stored
+from gruforecast.training.disturbance import Disturbance
 from gruforecast.training.losses import Loss, make_loss
 from gruforecast.training.optimizers import Optimizer, make_optimizer
 from gruforecast.training.schedules import Schedule, make_schedule
@@ -45,10 +48,16 @@ class TrainingOptions:
     patience : int, optional
         With a validation set: stop after so many epochs in a row without a loss below the best
         by more than ``tol``.
+    noise : float or sequence of float
+        Deviation of what is added to numeric inputs in training, in their units: one for all
+        columns, or one for each. What goes straight to the outputs has none.
+    shift : float
+        Largest share of a window's steps by which it is moved in time in training, either way,
+        drawn for every window; the value at its end is repeated.
     shuffle : bool
         A new order of the windows in every epoch.
     seed : int
-        Of the order and of dropout.
+        Of the order, dropout, noise and shifts.
     """
 
     loss: str = "squared_error"
@@ -66,6 +75,8 @@ class TrainingOptions:
     l2: float = 0.0
     patience: int | None = None
     tol: float = 0.0
+    noise: float | Sequence[float] = 0.0
+    shift: float = 0.0
     shuffle: bool = True
     seed: int = 0
 
@@ -85,6 +96,8 @@ class TrainingOptions:
                 checked[name] = check_number(name, bound, low=0.0, open_low=True)
         for name in ("l1", "l2", "tol"):
             checked[name] = check_number(name, getattr(self, name), low=0.0)
+        checked["noise"] = _check_noise(self.noise)
+        checked["shift"] = check_number("shift", self.shift, low=0.0, high=1.0)
         for name in ("loss_options", "optimizer_options", "schedule_options"):
             checked[name] = _plain_options(name, getattr(self, name))
         for name, value in checked.items():
@@ -101,6 +114,18 @@ class TrainingOptions:
 
     def make_schedule(self) -> Schedule:
         return make_schedule(self.learning_rate_schedule, **self.schedule_options)
+
+    def make_disturbance(self, n_numeric: int) -> Disturbance | None:
+        """What is done to windows with so many numeric columns in training, if anything."""
+        noise = np.broadcast_to(self.noise, (n_numeric,)).astype(np.float64)
+        return Disturbance(noise, self.shift) if noise.any() or self.shift else None
+
+    def problem_on_gpu(self) -> str | None:
+        """What a GPU cannot do, as an error says it."""
+        for name in ("noise", "shift"):
+            if np.any(value := getattr(self, name)):
+                return f"{name}: expected 0 on a GPU, got {value}; choose it, or device='cpu'."
+        return None
 
     @property
     def norm_limit(self) -> float:
@@ -124,6 +149,13 @@ class TrainingOptions:
             free.add("max_epochs")
         names = [f.name for f in fields(self) if f.name not in free]
         return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+def _check_noise(value: Any) -> float | tuple[float, ...]:
+    """A number, or one for each column."""
+    if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str):
+        return tuple(check_number(f"noise[{k}]", v, low=0.0) for k, v in enumerate(value))
+    return check_number("noise", value, low=0.0)
 
 
 def _plain_options(name: str, options: Any) -> dict[str, Any]:
