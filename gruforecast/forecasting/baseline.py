@@ -38,10 +38,15 @@ class Simple(NamedTuple):
 
     def of(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Averages (n, H) of the forecasts after some rows, weighted by (n, K) or (K,)."""
-        out = (self.levels[rows] * weights).sum(axis=1)[:, None]
+        # One kind after the other: no other row has a part in how a sum is rounded.
+        levels, shares = self.levels[rows], np.zeros((len(rows), 2))
+        out = np.zeros((len(rows), 1))
+        for k in range(levels.shape[1]):
+            out[:, 0] += levels[:, k] * weights[..., k]
         if self.seasons is None:
             return np.repeat(out, self.line.horizon, axis=1)
-        shares = np.broadcast_to(weights[..., FLAT:] @ SEASONAL, (len(rows), 2))
+        for k, of_kind in enumerate(SEASONAL, start=FLAT):
+            shares += weights[..., k, None] * of_kind
         for column, share in zip(self.seasons.T, shares.T, strict=True):
             season = self.line.season_up_to(column, rows)
             season = np.where(np.isnan(season), self.last[rows, None], season)

@@ -86,6 +86,18 @@ FIXED: dict[str, Choice] = {
 }
 
 
+class Suggestion(dict[str, Any]):
+    """Parameters by name, ready to be passed on, and ``reasons``: a sentence for each."""
+
+    def __init__(self, values: dict[str, Any], reasons: dict[str, str]) -> None:
+        super().__init__(values)
+        self.reasons = reasons
+
+    def __repr__(self) -> str:
+        lines = [f"{name}={self[name]!r}: {why}." for name, why in self.reasons.items()]
+        return "\n".join(lines)
+
+
 def settle(settings: Any, facts: Facts) -> dict[str, str]:
     """Choose what is open in the settings; why, by name."""
     choices = FIXED | {"segment_length": _segment_length(facts)}

@@ -12,10 +12,8 @@ from gruforecast.estimators import parameters
 from gruforecast.estimators.ensemble import make_networks, options_of_each
 from gruforecast.estimators.preparing import Plan
 from gruforecast.forecasting.block import Block
-from gruforecast.forecasting.course import Course, Lesson, make_course
-from gruforecast.forecasting.dates.cadence import Cadence
-from gruforecast.forecasting.lookups import of_training
-from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.course import Course, Lesson
+from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import keep_tails
@@ -31,20 +29,16 @@ def plan_series(
 ) -> Plan:
     """A run that learns from series; ``earlier`` is what a warm start goes on from."""
     before = None if earlier is None else earlier[0]
-    panel = Panel.read(X, to_learn=True)
-    if settings.missing == "error":
-        panel.check_complete()
-    beside = of_training(panel, None if before is None else before.columns, tables)
-    cadence = Cadence.of(max(panel.stamps, key=len), settings.freq)
-    course = make_course(panel, beside, settings, cadence, before)
+    course = read_course(X, settings, before, tables)
     validate = settings.early_stopping
     if validate == "auto":
         validate = course.can_be_judged()
     elif validate and not course.can_be_judged():
+        n_known = int((~np.isnan(course.block.panel.values)).sum())
         raise ValueError(
             f"early_stopping: expected observations enough to train and to validate, got "
-            f"{int((~np.isnan(panel.values)).sum())} with horizon={course.horizon}; pass more "
-            f"rows, lower horizon or set early_stopping=False."
+            f"{n_known} with horizon={course.horizon}; pass more rows, lower horizon or set "
+            f"early_stopping=False."
         )
     lesson = course.lesson(whole=not validate, before=None if before is None else before.encoder)
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
@@ -54,11 +48,11 @@ def plan_series(
     if validate and before is None:
         encoder = encoder.with_baseline_of(course.block)
     block = course.block
-    errors = naive_error(block, np.ones(panel.n, bool), course.season)
+    panel, errors = block.panel, naive_error(block, np.ones(block.panel.n, bool), course.season)
     state = SeriesState(
         settings=settings,
         seed=seed,
-        cadence=cadence,
+        cadence=course.cadence,
         season=course.season,
         horizon=course.horizon,
         lookback=course.lookback,

@@ -10,7 +10,9 @@ import numpy as np
 from gruforecast.estimators.documentation import describe, document
 from gruforecast.estimators.saving import saved
 from gruforecast.forecasting.arguments import as_tables, refuse
+from gruforecast.forecasting.choices import Suggestion
 from gruforecast.forecasting.series import SeriesForecaster
+from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.state import SeriesState
 
 LOOKBACK = """\
@@ -169,6 +171,36 @@ class GRUForecaster(SeriesForecaster):
         refuse(weights, "fit has no y, so X is the series; pass y, or drop it")
         self._fit(X, None, None, None, **tables)
         return self
+
+    @classmethod
+    def suggest(
+        cls,
+        series: Any,
+        *,
+        covariates: Any = None,
+        past_covariates: Any = None,
+        static: Any = None,
+        **chosen: Any,
+    ) -> Suggestion:
+        """The parameters that a fit to series would use, with a reason for each; nothing is fitted.
+
+        Parameters
+        ----------
+        series : Series, DataFrame or array
+            As for ``fit``, and so are the tables beside it.
+        **chosen
+            Parameters that are not left open.
+
+        Returns
+        -------
+        Suggestion
+            A dict for ``GRUForecaster(**suggestion)`` with what was chosen; ``reasons`` has a
+            sentence for each parameter that was left open, and printing it shows them.
+        """
+        settings = cls(**chosen)._settings()
+        course = read_course(series, settings, None, as_tables(covariates, past_covariates, static))
+        values = {name: getattr(settings, name) for name in course.reasons}
+        return Suggestion(chosen | values, course.reasons)
 
     def predict(
         self,

@@ -83,16 +83,30 @@ class Line:
         NaN where that is nothing; places before the series begins are not among them.
         """
         known = ~np.isnan(of_places)
-        sums, counts = (
-            np.concatenate([[0], np.cumsum(part)])
-            for part in (np.where(known, of_places, 0.0), known.astype(np.int64))
-        )
-        begin = self.begin[self.place]
-        end = np.maximum(self.place + 1 - back, begin)
-        start = np.maximum(self.place + 1 - back - n, begin)
-        count = counts[end] - counts[start]
-        found = (sums[end] - sums[start]) / np.maximum(count, 1)
-        return np.asarray(np.where(count > 0, found, np.nan))
+        total = self._sums(np.where(known, of_places, 0.0), n)
+        count = self._sums(known.astype(np.float64), n)
+        mean = np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+        at = self.place - back
+        return np.asarray(np.where(at >= self.begin[self.place], mean[np.maximum(at, 0)], np.nan))
+
+    def _sums(self, part: np.ndarray, n: int) -> np.ndarray:
+        """Sums of the ``n`` places up to each (m,), of sums of 1, 2, 4 and so on.
+
+        Nothing outside these places has a part in how they are rounded.
+        """
+        places, total, n_summed, size = np.arange(len(part)), np.zeros(len(part)), 0, 1
+
+        def before(sums: np.ndarray, by: int) -> np.ndarray:
+            at = places - by
+            return np.where(at >= self.begin, sums[np.maximum(at, 0)], 0.0)
+
+        while size <= n:
+            if n & size:
+                total = total + before(part, n_summed)
+                n_summed += size
+            part = part + before(part, size)
+            size *= 2
+        return total
 
 
 def parts(n_rows: int, width: int) -> Iterator[slice]:

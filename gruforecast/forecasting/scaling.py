@@ -93,8 +93,8 @@ def choose_normalize(
     rows: np.ndarray,
     targets: Callable[[np.ndarray], np.ndarray],
     loss: Loss,
-) -> str:
-    """What values are measured in; ``targets`` of some of the ``rows`` are (n, H) of training.
+) -> tuple[str, str]:
+    """What values are measured in, and why; ``targets`` of some ``rows`` are (n, H) of training.
 
     "auto" is "standard" where the mean of all rows up to now foretells a series better than its
     newest value does, and "last" otherwise: such series leave the range of what was seen.
@@ -105,9 +105,9 @@ def choose_normalize(
                 f"normalize: expected 'standard' or 'none' with loss={loss.name!r}, whose values "
                 f"are at least {loss.low:g}, got {kind!r}; choose another."
             )
-        return "standard" if kind == "auto" else kind
+        return "standard" if kind == "auto" else kind, f"values are at least {loss.low:g}"
     if kind != "auto":
-        return kind
+        return kind, "asked for"
     panel = block.panel
     newest, _ = block.carried()
     mean, _ = SeriesScaling({}, -np.inf, True).of_rows(block)  # up to each row
@@ -121,7 +121,9 @@ def choose_normalize(
             error += np.bincount(panel.codes[own], far, minlength=panel.n_series)
     of_mean, of_newest = errors
     total = np.maximum(of_mean + of_newest, np.finfo(np.float64).tiny)  # every series counts alike
-    return "standard" if (of_mean / total).sum() <= (of_newest / total).sum() else "last"
+    if (of_mean / total).sum() <= (of_newest / total).sum():
+        return "standard", "the mean so far foretells training rows better than the newest value"
+    return "last", "the newest value foretells training rows better than the mean so far"
 
 
 def _some(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:

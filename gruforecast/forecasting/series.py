@@ -90,7 +90,7 @@ class SeriesForecaster(RowForecaster):
     _learnt = (*RowForecaster._learnt, LearntFromSeries)
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
         "segment_length": _count_or_auto,
-        "decoder": parameters.choice("auto", "parallel", "direct"),
+        "decoder": parameters.choice("auto", "parallel", "direct", "recursive"),
         "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
         "baseline": parameters.choice("auto", "none"),
         "horizon": _COUNT,
@@ -169,7 +169,7 @@ class SeriesForecaster(RowForecaster):
         fitted, state = self._fitted("forecast")
         if steps is None:
             has_length = hasattr(future_index, "__len__")
-            steps = len(future_index) if has_length else state.horizon
+            steps = len(future_index) if has_length else state.settings.horizon
         steps = check_integer("steps", steps, low=1)
         levels = read_levels(level)
         future_index = read_future(future_index, steps)
