@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from gruforecast.data.context import Context
-from gruforecast.data.rows import Samples, Steps
+from gruforecast.data.rows import Material, Samples, Steps
 from gruforecast.data.tokens import TokenEncoder
 from gruforecast.estimators import parameters
 from gruforecast.estimators.callbacks import (
@@ -33,15 +33,12 @@ from gruforecast.estimators.preparing import (
     State,
     check_columns,
     check_endless,
-    check_same_rows,
-    reads_tokens,
     split_rows,
     unchanged_on_error,
-    warn_of_new_gaps,
 )
-from gruforecast.estimators.reading import read_samples, read_steps, read_weights
+from gruforecast.estimators.reading import read_weights
+from gruforecast.estimators.rows import read_rows
 from gruforecast.estimators.saving import Saving
-from gruforecast.estimators.sequences import read_sequences
 from gruforecast.estimators.targets import Targets
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.network.placement import gpu_for
@@ -108,6 +105,17 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         """What the network learns; with ``reset`` what y is like is learnt, else checked."""
         raise NotImplementedError
 
+    def _settle(
+        self, settings: Any, rows: Samples | Steps, n_training: int, earlier: Any, *, endless: bool
+    ) -> None:
+        """Choose what ``_choices`` leaves open, as the rows that train suggest."""
+
+    def _disturbance(
+        self, settings: Any, material: Material, training: np.ndarray
+    ) -> dict[str, Any]:
+        """What is done to the windows that train, as training options."""
+        return {}
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_state")
 
@@ -124,7 +132,8 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
             hardware = parameters.hardware(self)
             spec = plan.networks[0].specification
-            on_gpu = gpu_for(hardware["device"], spec.dtype, spec=spec) is not None
+            problem = plan.options[0].problem_on_gpu()
+            gpu = gpu_for(hardware["device"], spec.dtype, spec=spec, problem=problem)
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self.networks_ = plan.networks
         self._store(TrainingState.start(plan.networks[0], plan.options[0]), plan.validated)
@@ -145,7 +154,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
             return task.epoch_done(report)
 
         # A GPU that nobody asks after every epoch makes many of them in a launch.
-        asked = not on_gpu or self.verbose or task.is_watched
+        asked = gpu is None or self.verbose or task.is_watched
         first, *_ = train_ensemble(
             plan.networks, plan.training, plan.options, validation=plan.validation,
             callbacks=[after_epoch] if asked else [], **hardware,
@@ -184,11 +193,12 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         earlier = None
         if isinstance(getattr(self, "_state", None), State) and (one_epoch or settings.warm_start):
             earlier = self._state
-        rows = self._read(X, groups, settings, earlier)
+        rows = read_rows(self, X, groups, settings, earlier)
         targets = self._read_targets(y, rows, settings, earlier is None, classes)
         weights = read_weights(sample_weight, rows.n)[rows.order]
         values = targets.values[rows.order]
         split = split_rows(rows, targets, values, weights, settings, validate=not one_epoch)
+        self._settle(settings, rows, len(split.training), earlier, endless=one_epoch)
         weights = weights * targets.class_weights(rows.order[split.training])[rows.order]
         if earlier is None:
             if not targets.withheld:  # of X without y a column may lack all values
@@ -205,7 +215,8 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
             return Dataset(windows, scaled[numbers], weights[numbers])
 
         validated = len(split.validation) > 0
-        options = options_of_each(settings, targets.loss, state.seed, validated)
+        beside = self._disturbance(settings, material, rows.order[split.training])
+        options = options_of_each(settings, targets.loss, state.seed, validated, **beside)
         spec = self._specification(state, targets.n_outputs)
         return Plan(
             training=dataset(split.training),
@@ -253,7 +264,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         settings = parameters.check_parameters({"context": self.context}, self._rules)
         groups = getattr(self, "_groups", None) if groups is None else groups
-        rows = self._read(X, groups, self._state.settings, self._state)
+        rows = read_rows(self, X, groups, self._state.settings, self._state)
         material = rows.material(
             self._state.encoder, self._state.context, settings.context, warn=True
         )
@@ -277,22 +288,3 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
 
     def _settings(self) -> SimpleNamespace:
         return parameters.check_parameters(self.get_params(deep=False), self._rules)
-
-    def _read(self, X: Any, groups: Any, settings: Any, earlier: State | None) -> Samples | Steps:
-        """X as windows, or as steps when there is a lookback; like that of an earlier fit."""
-        if earlier is not None:
-            check_same_rows(earlier, settings)
-        tokens = reads_tokens(settings)
-        reset = earlier is None
-        if settings.lookback is not None:
-            rows: Samples | Steps = read_steps(
-                self, X, groups, settings.lookback, reset=reset, missing=settings.missing,
-                tokens=tokens,
-            )  # fmt: skip
-        elif tokens:
-            rows = read_sequences(self, X, reset=reset)
-        else:
-            rows = read_samples(self, X, reset=reset, missing=settings.missing)
-        if earlier is not None and settings.missing == "mask":
-            warn_of_new_gaps(earlier.encoder, rows.values)
-        return rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +12,12 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from gruforecast.data.rows import Samples, Steps
-from gruforecast.estimators import parameters
+from gruforecast.data.rows import Material, Samples, Steps
+from gruforecast.estimators import choices, parameters
 from gruforecast.estimators.base import RecurrentEstimator
-from gruforecast.estimators.documentation import document
+from gruforecast.estimators.documentation import describe, document
 from gruforecast.estimators.ensemble import averaged, log_averaged
+from gruforecast.estimators.preparing import State
 from gruforecast.estimators.reading import read_weights
 from gruforecast.estimators.saving import OfRows, saved
 from gruforecast.estimators.targets import (
@@ -25,7 +27,8 @@ from gruforecast.estimators.targets import (
     read_classes,
     read_labels,
 )
-from gruforecast.foundations.checks import check_number
+from gruforecast.foundations.checks import check_flag, check_number
+from gruforecast.network import Specification
 
 
 def _class_weight(name: str, value: Any) -> Any:
@@ -37,6 +40,29 @@ def _class_weight(name: str, value: Any) -> Any:
     )
 
 
+OF_WINDOWS = {
+    "bidirectional": """\
+    bidirectional : bool, optional
+        Read each window backward in time, too. None: True, but False with a lookback or tokens.
+""",
+    "learning_rate_schedule": """\
+    learning_rate_schedule : str, default "auto"
+        "constant", "step", "exponential", "cosine", "one_cycle" or "plateau". "auto": "one_cycle",
+        but "constant" with a lookback or tokens, and in ``partial_fit``.
+""",
+    "batch_size": """\
+    batch_size : int, optional
+        Windows of a step. None: 16 below 1000 rows that train, else, and with a lookback or
+        tokens, 64.
+""",
+    "max_iter": """\
+    max_iter : int, optional
+        Epochs: passes over the training rows. None: those that make about 400 steps, but at least
+        20; 100 with a lookback or tokens.
+""",
+}
+
+
 class Learnt(OfRows):
     """Attributes that a fit leaves."""
 
@@ -44,6 +70,7 @@ class Learnt(OfRows):
 
 
 @saved
+@describe(**OF_WINDOWS)
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class GRUClassifier(ClassifierMixin, RecurrentEstimator):
@@ -59,6 +86,20 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
         numbers; rows are sequences of any length. None: X holds numbers.
     handle_unknown : {"error", "ignore"}, default "error"
         What to do about a token that training has not seen; "ignore" reads zeros for it.
+    segment_length : int or "auto", default "auto"
+        Steps of a window that layers read as one. "auto": as many as make at most 24 segments of
+        a window, which is short enough to remember; 1 with a lookback or tokens.
+    pooling : {"auto", "all", "last"}, default "auto"
+        What the classes are told by: the state after the newest step ("last"), or also mean and
+        maximum of the states after all steps ("all"), as what tells a class may be anywhere in a
+        window. "auto": "all", but "last" with a lookback or tokens.
+    input_noise : float, optional
+        Deviation of the noise that inputs get in training, in deviations of each feature: what is
+        learnt must not hang on details. Features of two values get none. None: 0.2, but 0 with a
+        lookback or tokens.
+    time_shift : float, optional
+        Largest share of its steps by which a window is moved in time in training, either way, its
+        end values repeated. None: 0.05, but 0 with a lookback or tokens.
     {parameters}
 
     Attributes
@@ -81,14 +122,29 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
     class_weight: Any = None
     embedding_size: int | None = None
     handle_unknown: str = "error"
+    segment_length: int | str = "auto"
+    pooling: str = "auto"
+    bidirectional: bool | None = None  # type: ignore[assignment]
+    input_noise: float | None = None
+    time_shift: float | None = None
 
     _learnt = (Learnt,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
         parameters.SHARED
         | parameters.ENSEMBLE
         | parameters.TOKENS
-        | {"class_weight": _class_weight}
+        | {
+            "class_weight": _class_weight,
+            "segment_length": parameters.count_or_auto,
+            "pooling": parameters.choice("auto", "all", "last"),
+            "bidirectional": parameters.optional(check_flag),
+            "input_noise": parameters.optional(partial(check_number, low=0.0)),
+            "time_shift": parameters.optional(partial(check_number, low=0.0, high=1.0)),
+        }
     )
+    _choices: ClassVar[dict[str, Any]] = {
+        name: value for name, value in parameters.ROWS.items() if name not in choices.FIXED
+    }
 
     def fit(
         self, X: Any, y: Any = None, *, sample_weight: Any = None, groups: Any = None
@@ -184,6 +240,22 @@ class GRUClassifier(ClassifierMixin, RecurrentEstimator):
             class_weight=self._weight_of_codes(settings.class_weight),
             strata=strata if isinstance(rows, Samples) else None,
         )
+
+    def _settle(
+        self, settings: Any, rows: Samples | Steps, n_training: int, earlier: Any, *, endless: bool
+    ) -> None:
+        before = None if earlier is None else earlier.settings
+        choices.settle(settings, rows, n_training, before, endless=endless)
+
+    def _disturbance(
+        self, settings: Any, material: Material, training: np.ndarray
+    ) -> dict[str, Any]:
+        return choices.disturbance(settings, material, training)
+
+    def _specification(self, state: State, n_outputs: int) -> Specification:
+        settings = state.settings
+        reading = {"segment_length": settings.segment_length, "pooling": settings.pooling}
+        return replace(super()._specification(state, n_outputs), **reading)
 
     def _weight_of_codes(self, class_weight: Any) -> Any:
         """``class_weight`` by number of the class."""

@@ -38,10 +38,12 @@ def seeds_of(seed: int, n: int) -> list[int]:
     return [seed, *(int(derive_key(seed, member) >> np.uint64(33)) for member in range(1, n))]
 
 
-def options_of_each(settings: Any, loss: str, seed: int, validated: bool) -> list[TrainingOptions]:
+def options_of_each(
+    settings: Any, loss: str, seed: int, validated: bool, **beside: Any
+) -> list[TrainingOptions]:
     """The run of every network."""
     seeds = seeds_of(seed, getattr(settings, "n_estimators", 1))
-    return [parameters.training_options(settings, loss, one, validated) for one in seeds]
+    return [parameters.training_options(settings, loss, one, validated, **beside) for one in seeds]
 
 
 def make_networks(

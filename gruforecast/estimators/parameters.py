@@ -40,6 +40,11 @@ def choice(*names: str) -> Rule:
     return partial(check_choice, choices=names)
 
 
+def count_or_auto(name: str, value: Any) -> Any:
+    """A whole number from 1 on, or "auto"."""
+    return value if isinstance(value, str) and value == "auto" else _COUNT(name, value)
+
+
 def _jobs(name: str, value: Any) -> int:
     if value == 0 and not isinstance(value, bool):
         raise ValueError(f"{name}: expected a number of threads, -1 or None, got 0; pass 1.")
@@ -212,7 +217,7 @@ def specification(
 
 
 def training_options(
-    settings: SimpleNamespace, loss: str, seed: int = 0, validated: bool = False
+    settings: SimpleNamespace, loss: str, seed: int = 0, validated: bool = False, **beside: Any
 ) -> TrainingOptions:
     """The run that the parameters ask for."""
     return TrainingOptions(
@@ -231,4 +236,5 @@ def training_options(
         patience=settings.n_iter_no_change if validated else None,
         tol=settings.tol,
         seed=seed,
+        **beside,
     )

@@ -150,7 +150,8 @@ def check_same_rows(before: State, now: Any) -> None:
 
 def check_endless(settings: Any) -> None:
     """A schedule that needs no last epoch, as ``partial_fit`` has none."""
-    if SCHEDULES[settings.learning_rate_schedule].depends_on_total:
+    schedule = SCHEDULES.get(settings.learning_rate_schedule)  # None: still open
+    if schedule is not None and schedule.depends_on_total:
         raise ValueError(
             f"learning_rate_schedule: expected one that needs no last epoch for partial_fit, got "
             f"{settings.learning_rate_schedule!r}; choose constant, step, exponential or plateau."
