@@ -90,10 +90,26 @@ class Baseline:
             if len(rows):
                 errors = _errors(simple, _thinned(rows), wanted, len(self.usual))
                 power = np.clip(len(rows) / self.horizon, LEAST_POWER, MOST_POWER)
-                shares = ((errors + TINY) / (errors.min() + TINY)) ** -power
+                relative = errors / (errors.max() or 1.0)
+                shares = ((relative.min() + TINY) / (relative + TINY)) ** power
                 weights[name] = shares / shares.sum()
         usual = np.mean(list(weights.values()), axis=0) if weights else self.usual
         return replace(self, means=means, weights=weights, usual=usual)
+
+    def learn_anew(self, block: Block, used: np.ndarray) -> Baseline:
+        """The same for all series of a block, whatever was known of them."""
+        names = set(block.panel.names)
+        means, weights = (
+            {name: value for name, value in known.items() if name not in names}
+            for known in (self.means, self.weights)
+        )
+        return replace(self, means=means, weights=weights).learn(block, used)
+
+    @property
+    def reach(self) -> int:
+        """Rows up to the newest that forecasts are made from."""
+        n_seasons = SEASONS * self.season if len(self.usual) > FLAT else 0
+        return max(self.lookback, n_seasons)
 
     def simple(self, block: Block) -> Simple:
         """The simplest forecasts after the rows of a block."""

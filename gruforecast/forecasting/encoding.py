@@ -150,21 +150,18 @@ class SeriesEncoder:
         return self.known is not None or bool(self.calendar)
 
     def learn(self, block: Block, used: np.ndarray) -> SeriesEncoder:
-        """With the season and the units of series that are new, from their rows used (n,)."""
+        """From rows used (n,): season and units of series that are new, and the baseline of all."""
         seasonality = self.seasonality.learn(block, used)
         adjusted, _ = seasonality.adjust(block, self.horizon)
         learnt = replace(self, seasonality=seasonality, scaling=self.scaling.learn(adjusted, used))
-        if self.baseline is None:
-            return learnt
-        return replace(learnt, baseline=self.baseline.learn(adjusted, used))
+        return learnt.with_baseline_of(block, used)
 
-    def with_baseline_of(self, block: Block) -> SeriesEncoder:
-        """With the baseline learnt anew, from all rows of a block."""
+    def with_baseline_of(self, block: Block, used: np.ndarray) -> SeriesEncoder:
+        """With the baseline of the series of a block learnt anew, from rows used (n,)."""
         if self.baseline is None:
             return self
-        block, _ = self.seasonality.adjust(block, self.horizon)
-        anew = replace(self.baseline, means={}, weights={})
-        return replace(self, baseline=anew.learn(block, np.ones(block.panel.n, bool)))
+        adjusted, _ = self.seasonality.adjust(block, self.horizon)
+        return replace(self, baseline=self.baseline.learn_anew(adjusted, used))
 
     def acquainted(self, block: Block) -> SeriesEncoder:
         """With the season of series that training did not see, from all of their rows."""

@@ -45,10 +45,11 @@ def plan_series(
     options = options_of_each(settings, settings.loss, seed, bool(validate))
     spec = course.specification(lesson.encoder, lesson.encoded)
     encoder, from_zero = lesson.encoder, lesson.encoder.baseline is not None
-    if validate and before is None:
-        encoder = encoder.with_baseline_of(course.block)
     block = course.block
-    panel, errors = block.panel, naive_error(block, np.ones(block.panel.n, bool), course.season)
+    panel, every = block.panel, np.ones(block.panel.n, bool)
+    if validate:
+        encoder = encoder.with_baseline_of(block, every)
+    errors = naive_error(block, every, course.season)
     state = SeriesState(
         settings=settings,
         seed=seed,

@@ -107,7 +107,7 @@ def join(
     tails: dict[Any, Tail],
     cadence: Cadence,
     largest_step: int,
-    lookback: int,
+    reach: int,
     *,
     use: bool,
     of_last: bool,
@@ -115,7 +115,7 @@ def join(
     """Put the training rows in front that new rows of the same series follow.
 
     Rows without stamps follow them, but for those of ``predict`` that repeat the training rows.
-    ``of_last`` says that forecasts begin at the newest row alone.
+    Forecasts are made from ``reach`` rows; ``of_last`` says that they begin at the newest alone.
     """
     if not panel.has_stamps:
         panel = _number_rows(panel, tails, cadence, may_repeat=not of_last)
@@ -131,8 +131,8 @@ def join(
                 if step is not None and step > largest_step:
                     before = None
             if use and index[0] > tail.first_stamp and (before is None or not len(before)):
-                n_short = min(len(index), lookback - 1)
-                cut_off += int(len(index) < lookback) if of_last else n_short
+                n_short = min(len(index), reach - 1)
+                cut_off += int(len(index) < reach) if of_last else n_short
         n_before = 0 if before is None else len(before)
         used.append(tail if n_before else None)
         values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
