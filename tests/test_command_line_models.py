@@ -61,12 +61,12 @@ class TestForecast:
     def test_options_are_parameters(self, weather, capsys):
         series = load_seattle()["temp_max"].tail(200)
         model = GRUForecaster(
-            horizon=4, season=7, calendar=("dayofyear", "month"), hidden_size=4, max_iter=2,
-            random_state=3, n_jobs=1, cell="lstm", clip_norm=None,
+            horizon=4, season=7, seasonal="difference", calendar=("dayofyear", "month"),
+            hidden_size=4, max_iter=2, random_state=3, n_jobs=1, cell="lstm", clip_norm=None,
         )  # fmt: skip
         expected = model.fit(series).forecast()
         words = ["--horizon", 4, "--season", 7, "--calendar", "dayofyear", "month", "--seed", 3]
-        words += ["--jobs", 1, *QUICK, "cell=lstm", "clip_norm=None"]
+        words += ["--seasonal", "difference", "--jobs", 1, *QUICK, "cell=lstm", "clip_norm=None"]
         made = run(capsys, "forecast", weather, *TARGET, *words)["forecast"]
         np.testing.assert_allclose([row["mean"] for row in made], expected["mean"], rtol=1e-12)
 
@@ -144,7 +144,9 @@ class TestKeptModels:
         assert len(longer) == 8
         assert longer[:5] == made
 
-    @pytest.mark.parametrize("words", [["--set", "cell=rnn"], ["--season", "7"], ["--freq", "D"]])
+    @pytest.mark.parametrize(
+        "words", [["--set", "cell=rnn"], ["--season", "7"], ["--seasonal", "auto"]]
+    )
     def test_its_parameters_are_settled(self, model, weather, capsys, words):
         assert main(["forecast", str(weather), "--model", str(model), *words]) == 1
         assert "expected none with --model" in capsys.readouterr().err

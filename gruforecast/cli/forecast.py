@@ -107,7 +107,7 @@ def load_series_model(path: str) -> GRUForecaster:
 
 def _refuse_options(options: argparse.Namespace) -> None:
     """A kept model has its parameters, and without a table there are no columns."""
-    settled = {"season", "freq", "calendar", "seed", "jobs", "parameters"}
+    settled = {"season", "seasonal", "freq", "calendar", "seed", "jobs", "parameters"}
     columns = {"target", "time", "id", "covariates", "past_covariates", "tz", "date_format"}
     for name in sorted(settled if options.data is not None else settled | columns):
         if getattr(options, name) not in (None, []):

@@ -27,6 +27,10 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         "--horizon", type=int, metavar="N", help="rows to forecast (default: one season)"
     )
     group.add_argument("--season", type=int, metavar="N", help="rows until a season repeats")
+    group.add_argument(
+        "--seasonal", metavar="KIND",
+        help="how it is taken out: none, difference, multiplicative or auto (none)",
+    )  # fmt: skip
     group.add_argument("--freq", metavar="FREQ", help="frequency of the dates, as pandas names it")
     group.add_argument(
         "--calendar", nargs="+", action="extend", metavar="PART",
@@ -48,6 +52,7 @@ def make_model(options: argparse.Namespace, horizon: int | None = None) -> GRUFo
     named = {
         "horizon": options.horizon,
         "season": options.season,
+        "seasonal": options.seasonal,
         "freq": options.freq,
         "calendar": options.calendar,
         "random_state": options.seed,

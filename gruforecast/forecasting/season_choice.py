@@ -13,7 +13,7 @@ LEAST_SEASONS = 3  # of rows that train, of half of the series
 ENOUGH_SEASONS = 20  # from which a network learns the season by itself, as it does
 ENOUGH_ROWS = 5000  # from so many of all series
 NORMAL_90 = 1.645  # the limit of the M4 competition's test of a season
-LEAST_GAIN = 0.5  # of the error without a season: only below it is a season taken out
+LEAST_GAIN = 0.45  # of the error without a season: only below it is a season taken out
 LEAST_LEAD = 0.85  # of the error with "multiplicative": only below it is "difference" taken
 
 
