@@ -12,12 +12,14 @@ from gruforecast.estimators import parameters
 
 USUAL_HORIZON = 10  # of a series without a season
 LEAST_LOOKBACK = 16
-SEASONS_READ = 7
+SEASONS_READ = 14
 LONGEST_SEGMENT = 24
 SHORTEST_SEGMENT = 6  # of a season that is cut
 SEGMENTS_READ = 8  # of a window without a season
 N_STEPS = 2000  # of training
 MOST_EPOCHS = 100
+SMALL, LARGE = 64, 128  # units
+MANY_WINDOWS = 5000  # from which a network is large
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def choose_horizon(season: int | None, longest: int) -> Choice:
 
 
 def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
-    """Seven seasons or two horizons, whichever is longer, at most a quarter of the rows."""
+    """Fourteen seasons or two horizons, whichever is longer, at most a quarter of the rows."""
     of_season = SEASONS_READ * (season or 1)
     wanted = max(of_season, 2 * horizon, LEAST_LOOKBACK)
     if wanted > n_rows // 4:
@@ -65,6 +67,14 @@ def _segment_length(facts: Facts) -> Choice:
     return max(1, lookback // SEGMENTS_READ), f"an eighth of the window of {lookback} rows"
 
 
+def _hidden_size(facts: Facts) -> Choice:
+    """More units where there is more to learn from."""
+    n = f"{facts.n_windows} windows"
+    if facts.n_windows >= MANY_WINDOWS:
+        return LARGE, f"{n} are enough for a large network"
+    return SMALL, f"{n} are too few for a larger network to gain anything"
+
+
 def _max_iter(facts: Facts, batch_size: int) -> Choice:
     """Epochs that make so many steps."""
     n_batches = -(-facts.n_windows // batch_size)
@@ -77,8 +87,7 @@ def _max_iter(facts: Facts, batch_size: int) -> Choice:
 
 FIXED: dict[str, Choice] = {
     "loss": ("absolute_error", "outliers count less, and squared errors do not suffer"),
-    "hidden_size": (64, "small networks learn less by heart, and larger ones gain little"),
-    "learning_rate": (3e-3, "the peak of one cycle"),
+    "learning_rate": (5e-3, "the peak of one cycle"),
     "learning_rate_schedule": ("one_cycle", "short runs end with small steps"),
     "batch_size": (128, "small enough for many steps, large enough for fast products"),
     "n_iter_no_change": (50, "one cycle is seldom at its best before it ends"),
@@ -100,7 +109,8 @@ class Suggestion(dict[str, Any]):
 
 def settle(settings: Any, facts: Facts) -> dict[str, str]:
     """Choose what is open in the settings; why, by name."""
-    choices = FIXED | {"segment_length": _segment_length(facts)}
+    choices = FIXED | {"hidden_size": _hidden_size(facts)}
+    choices["segment_length"] = _segment_length(facts)
     batch_size = settings.batch_size or FIXED["batch_size"][0]
     choices["max_iter"] = _max_iter(facts, batch_size)
     values = {name: value for name, (value, _) in choices.items()}

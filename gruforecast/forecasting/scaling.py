@@ -14,6 +14,7 @@ from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
 MOST_EXAMPLES = 2**23  # values to foretell that units are chosen by
+LEAST_CHANGE = 1.5  # of spreads, from the older half of the rows to the newer
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
 
 Measure = Callable[[np.ndarray], tuple[Any, Any]]
@@ -140,20 +141,24 @@ def _some(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
 class WindowScaling:
     """The level and spread that each window is measured in.
 
-    "last": what a window differs from its newest value. "window": from its mean.
+    "last": its newest value, and its own spread about it only where spreads change with time, as
+    they do where series grow. "window": its mean and deviation.
     """
 
     kind: str
     usual: float  # spread of the windows of training
+    has_own_spread: bool
 
     @classmethod
     def fit(
         cls, values: np.ndarray, block: Block, used: np.ndarray, lookback: int, kind: str
     ) -> WindowScaling:
         """Learn from values (n,) in the units of their series, of the rows that are used."""
-        _, square = cls(kind, 1.0)._moments(values, block.window_lengths(lookback))
+        _, square = cls(kind, 1.0, True)._moments(values, block.window_lengths(lookback))
         usual = float(np.sqrt(np.median(square[used])))
-        return cls(kind, usual if usual > 0 else 1.0)
+        changes = [_change(square[a:b][used[a:b]]) for a, b in block.panel.pairs()]
+        own = kind == "window" or float(np.median(changes)) > np.log(LEAST_CHANGE)
+        return cls(kind, usual if usual > 0 else 1.0, own)
 
     def of_rows(
         self, values: np.ndarray, scale: np.ndarray, lengths: np.ndarray
@@ -163,6 +168,8 @@ class WindowScaling:
         A window of few steps tells little about its spread.
         """
         level, square = self._moments(values, lengths)
+        if not self.has_own_spread:
+            return level, self.usual * scale
         weighted = lengths * square + PRIOR_STEPS * (self.usual * scale) ** 2
         return level, np.sqrt(weighted / (lengths + PRIOR_STEPS))
 
@@ -175,6 +182,12 @@ class WindowScaling:
         if self.kind == "window":
             level = mean_of_windows(values, np.zeros(len(values)), lengths, 1)
         return level, mean_of_windows(values, level, lengths, 2)
+
+
+def _change(square: np.ndarray) -> float:
+    """By how much the spread of newer windows differs from that of older ones, as a logarithm."""
+    older, newer = (float(np.mean(part)) if len(part) else 0.0 for part in np.array_split(square, 2))
+    return abs(np.log(newer / older)) / 2 if min(older, newer) > 0 else 0.0
 
 
 def mean_of_windows(
