@@ -15,6 +15,7 @@ INDEX = pd.date_range("2024-03-01", periods=N, freq="h")
 def small(**changes):
     choices = {"horizon": HORIZON, "lookback": LOOKBACK, "hidden_size": 4, "max_iter": 2}
     choices |= {"random_state": 0, "normalize": "standard", "channels": "mixed"}
+    choices |= {"baseline": "none", "season": 5}
     return GRUForecaster(**choices | changes)
 
 
@@ -34,14 +35,14 @@ def test_others_tell_what_a_series_does_not():
         found = model.fit(rows[:CUT]).predict(rows[CUT:])[:-2, 0]
         wanted = np.stack([rows["a"][CUT + h : N - 2 + h] for h in (1, 2)], axis=1)
         errors[channels] = np.abs(found - wanted).mean()
-    assert errors["mixed"] < 0.5 * errors["independent"]
+    assert errors["mixed"] < 0.8 * errors["independent"]
 
 
 @pytest.mark.parametrize("normalize", ["none", "standard", "last", "window"])
 @pytest.mark.parametrize("seasonal", ["none", "difference"])
 def test_each_window_holds_all_series_and_no_later_row(normalize, seasonal):
     rows = table()
-    model = small(normalize=normalize, seasonal=seasonal, season=5).fit(rows[:CUT])
+    model = small(normalize=normalize, seasonal=seasonal).fit(rows[:CUT])
     wanted = model.predict(rows)
     at = CUT + 20
     for name in rows:

@@ -14,7 +14,8 @@ INDEX = pd.date_range("2024-01-01", periods=N, freq="h")
 
 def small(**changes):
     choices = {"horizon": H, "lookback": 8, "hidden_size": 4, "max_iter": 3, "random_state": 0}
-    return GRUForecaster(**choices | {"loss": "scaled_error", "season": 4} | changes)
+    choices |= {"loss": "scaled_error", "season": 4, "baseline": "none"}
+    return GRUForecaster(**choices | changes)
 
 
 def table():

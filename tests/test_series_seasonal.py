@@ -19,7 +19,7 @@ KINDS = ["difference", "multiplicative"]
 
 def small(**changes):
     choices = {"horizon": HORIZON, "lookback": LOOKBACK, "hidden_size": 4, "max_iter": 2}
-    choices |= {"random_state": 0, "normalize": "last", "season": SEASON}
+    choices |= {"random_state": 0, "normalize": "last", "season": SEASON, "baseline": "none"}
     return GRUForecaster(**choices | changes)
 
 
@@ -142,7 +142,7 @@ def test_a_network_that_says_zero_repeats_the_season(form):
 
 def test_a_network_that_says_zero_scales_the_newest_value_by_phase():
     rows = seasonal()
-    model = silent(small(seasonal="multiplicative").fit(rows))
+    model = silent(small(seasonal="multiplicative", early_stopping=False).fit(rows))
     indices = seasonal_indices(rows.to_numpy(), np.arange(N), SEASON)
     steps = np.arange(N, N + 2 * HORIZON)
     level = rows.iloc[-1] / indices[(N - 1) % SEASON]
@@ -265,8 +265,8 @@ def test_backtests_and_scores(kind):
     rows = seasonal(110)
     model = small(seasonal=kind, max_iter=20)
     made = backtest(model, rows, HORIZON, stride=11, level=80)
-    assert np.isfinite(made["mean"]).all()
-    assert model.fit(rows[:90]).score(rows[90:]) > 0
+    assert np.abs(made["mean"] - made["actual"]).mean() < rows.std() / 2
+    assert np.isfinite(model.fit(rows[:90]).score(rows[90:]))
 
 
 # Which kind.
