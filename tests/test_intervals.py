@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings(f"ignore::{EchoWarning.__module__}.EchoW
 H = 3
 BRIEF = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
 HEADS = {
-    "squared_error": {},
+    "squared_error": {"loss": "squared_error"},
     "absolute_error": {"loss": "absolute_error"},
     "huber": {"loss": "huber"},
     "one quantile": {"loss": "quantile", "quantiles": (0.7,)},
@@ -129,7 +129,7 @@ def test_an_extreme_score_beyond_the_student_t_is_the_bound():
 def test_bounds_of_a_fit_by_hand():
     series = daily(noisy(400))
     model = forecaster(intervals="conformal", season=1, normalize="standard", dtype="float64",
-                       early_stopping=True).fit(series)  # fmt: skip
+                       baseline="none", early_stopping=True).fit(series)  # fmt: skip
     made = model.predict(series)
     n, n_tail = len(series), 40
     found = model.forecast(2 * H, level=(80, 95))
@@ -222,7 +222,8 @@ def test_short_series(n):
 
 
 def test_spread_of_a_student_t_is_finite():
-    made = Forecasts.of(make_loss("student_t"), np.array([[0.0, 0, -60]]), np.zeros((1, 1)), np.ones((1, 1)))
+    raw, zero, one = [np.array([[0.0, 0, -60]])], np.zeros((1, 1)), np.ones((1, 1))
+    made = Forecasts.of(make_loss("student_t"), raw, zero, one)
     assert np.isfinite(made.above).all()
 
 

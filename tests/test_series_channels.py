@@ -31,7 +31,7 @@ def test_others_tell_what_a_series_does_not():
     rows = table()
     errors = {}
     for channels in ("independent", "mixed"):
-        model = small(channels=channels, horizon=2, max_iter=60, hidden_size=16, learning_rate=0.01)
+        model = small(channels=channels, horizon=2, max_iter=60, **choices)
         found = model.fit(rows[:CUT]).predict(rows[CUT:])[:-2, 0]
         wanted = np.stack([rows["a"][CUT + h : N - 2 + h] for h in (1, 2)], axis=1)
         errors[channels] = np.abs(found - wanted).mean()
@@ -66,8 +66,8 @@ def test_any_split_into_calls_gives_the_same_bits(kind):
             return long[(times >= INDEX[begin]) & (times <= INDEX[end - 1])]
         return rows[begin:end] if kind == "table" else rows.to_numpy()[begin:end]
 
-    model = small().fit(part(0, CUT))
-    wanted = small().fit(rows[:CUT]).predict(rows)
+    model = small(season=24).fit(part(0, CUT))
+    wanted = small(season=24).fit(rows[:CUT]).predict(rows)
     for n in (1, 2, LOOKBACK, 33, N - CUT):
         found = model.forecast(last=part(CUT, CUT + n)).to_numpy()
         end = wanted[CUT + n - 1]

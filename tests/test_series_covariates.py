@@ -152,7 +152,7 @@ class TestCategories:
 class TestOnlyPast:
     def test_of_what_leads(self):
         lead = 3 * X["x"].shift(H).fillna(0.0)[:N]  # x tells the next steps
-        model = small(max_iter=60, learning_rate=0.02)
+        model = small(max_iter=100, learning_rate=0.02, hidden_size=16)
         found = model.fit(lead, past_covariates=PAST[["x"]]).forecast()
         actual = 3 * X["x"].shift(H)
         assert error(found, actual) < 0.4 * error(small(max_iter=10).fit(lead).forecast(), actual)
@@ -186,7 +186,7 @@ class TestStatic:
         wide = pd.DataFrame({"a": self.NOISE, "b": self.NOISE})
         same = small().fit(wide).forecast()
         pd.testing.assert_series_equal(same["a"], same["b"], check_names=False)
-        model = small().fit(wide, static=self.STATIC[[column]])
+        model = small(baseline="none").fit(wide, static=self.STATIC[[column]])
         found = model.forecast()
         assert (found["a"] != found["b"]).all()
         turned = self.STATIC[::-1].set_axis(["a", "b"])[[column]]
@@ -203,7 +203,7 @@ class TestStatic:
 
     def test_embedding_of_series(self):
         wide = pd.DataFrame({"a": self.NOISE, "b": self.NOISE})
-        model = small(series_embedding_size=2).fit(wide)
+        model = small(series_embedding_size=2, baseline="none").fit(wide)
         found = model.forecast()
         assert (found["a"] != found["b"]).all()
         assert any(weights.shape[-1] == 2 for weights in model.weights_.values())

@@ -64,11 +64,11 @@ def test_a_series_gives_a_frame_on_the_next_stamps(tz):
 
 
 def test_an_array_gives_the_next_row_numbers(fitted):
-    model = small().fit(hourly().to_numpy())
+    model = small(season=24).fit(hourly().to_numpy())
     found = model.forecast()
     pd.testing.assert_index_equal(found.index, pd.RangeIndex(N, N + HORIZON), exact=True)
     np.testing.assert_array_equal(found["mean"], fitted.forecast()["mean"])
-    assert small().fit(hourly().tolist()).forecast().equals(found)
+    assert small(season=24).fit(hourly().tolist()).forecast().equals(found)
 
 
 def test_a_table_gives_a_column_per_series_or_statistic():
@@ -148,11 +148,11 @@ def test_a_long_table_is_read_by_from_long():
 
 def test_defaults_follow_season_and_length():
     model = GRUForecaster(hidden_size=4, max_iter=1, random_state=0).fit(hourly(300))
-    assert (model.season_, model.horizon_, model.lookback_) == (24, 24, 48)
+    assert (model.season_, model.horizon_, model.lookback_) == (24, 24, 75)
     assert len(model.forecast()) == 24
     daily = pd.Series(hourly(90).to_numpy(), pd.date_range("2024-01-01", periods=90))
     model = GRUForecaster(hidden_size=4, max_iter=1, random_state=0).fit(daily)
-    assert (model.season_, model.horizon_, model.lookback_) == (7, 7, 16)
+    assert (model.season_, model.horizon_, model.lookback_) == (7, 7, 22)
     model = GRUForecaster(hidden_size=4, max_iter=1, random_state=0).fit(hourly(80).to_numpy())
     assert (model.season_, model.horizon_, model.lookback_) == (None, 8, 16)
     model = GRUForecaster(season=5, horizon=3, hidden_size=4, max_iter=1, random_state=0)

@@ -55,7 +55,7 @@ class TestStampsLeftOut:
         assert np.isfinite(found["mean"]).all()
 
     def test_each_step_reads_its_own_row(self):
-        model = small().fit(with_holes(PERIODIC), covariates=X)
+        model = small(baseline="none").fit(with_holes(PERIODIC), covariates=X)
         base = model.forecast(covariates=X)["mean"].to_numpy()
         for step in range(H):
             other = X.copy()

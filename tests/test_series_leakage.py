@@ -6,9 +6,13 @@ import pytest
 
 from gruforecast import GRUForecaster
 from gruforecast.data.context import TruncatedHistoryWarning
-from tests.helpers import wavy_series
+from tests.helpers import PLAIN, wavy_series
+
+# A network that has learnt next to nothing adds little to what it starts from.
+pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 
 N, CUT, HORIZON, LOOKBACK = 240, 180, 4, 8
+SEASON = 24
 NORMALIZE = ["none", "standard", "last", "window"]
 
 
@@ -51,11 +55,17 @@ def test_every_step_depends_on_the_newest_and_the_oldest_row(normalize):
 
 
 @pytest.mark.parametrize("normalize", NORMALIZE)
-def test_no_step_depends_on_rows_before_the_window(normalize):
+@pytest.mark.parametrize(
+    ("choices", "reach"),
+    [(PLAIN | {"hidden_size": 4}, LOOKBACK), ({"season": 1}, LOOKBACK), ({}, 4 * SEASON)],
+    ids=["network", "without a season", "with a season"],
+)
+def test_no_step_depends_on_rows_before_the_window_or_four_seasons(choices, reach, normalize):
     rows = hourly()
-    model = small(normalize=normalize).fit(rows)
+    model = small(normalize=normalize, **choices).fit(rows)
     moved = rows.copy()
-    moved.iloc[-LOOKBACK - 1] += 1e6
+    moved.iloc[: -reach - 1] *= -3.0
+    moved.iloc[-reach - 1] += 1e6
     pd.testing.assert_frame_equal(model.forecast(last=moved), model.forecast(), check_exact=True)
 
 
@@ -117,7 +127,8 @@ def test_nothing_is_learnt_from_the_tail(normalize):
     assert moved.validation_loss_curve_[0] > 100 * model.validation_loss_curve_[0]
     early = hourly()[:150]
     covered = {what: beside(N) for what in tables}
-    one_epoch = [small(**choices | {"max_iter": 1}) for _ in range(2)]
+    # With a baseline the tail tells whether the one epoch is kept, and how much of it.
+    one_epoch = [small(**choices | {"max_iter": 1, "baseline": "none"}) for _ in range(2)]
     a = one_epoch[0].fit(hourly(), covariates=beside(N + HORIZON), past_covariates=beside(N))
     b = one_epoch[1].fit(rows, **tables)
     np.testing.assert_array_equal(a.predict(early, **covered), b.predict(early, **covered))
@@ -232,7 +243,7 @@ def test_any_split_into_calls_gives_the_same_bits(kind, normalize):
 
 
 def test_arrays_follow_the_training_rows():
-    model = small().fit(hourly().to_numpy()[:CUT])
+    model = small(season=SEASON).fit(hourly().to_numpy()[:CUT])
     found = model.forecast(last=hourly().to_numpy()[CUT : CUT + 5])
     pd.testing.assert_index_equal(found.index, pd.RangeIndex(CUT + 5, CUT + 5 + HORIZON))
     dated = small().fit(hourly(name=None)[:CUT])
@@ -252,7 +263,7 @@ def test_an_array_with_a_late_series_is_known_again():
     wide = table().to_numpy(copy=True)
     wide[:30, 1] = np.nan
     dated = pd.DataFrame(wide, index=hourly().index)
-    found = small().fit(wide).predict(wide)
+    found = small(season=SEASON).fit(wide).predict(wide)
     np.testing.assert_array_equal(found, small().fit(dated).predict(dated))
 
 
@@ -267,15 +278,18 @@ def test_last_may_overlap_the_training_rows_and_correct_them(begin):
     assert (model.forecast(last=corrected) != wanted).all(axis=None)
 
 
-def test_rows_far_after_training_stand_alone_with_a_warning():
+@pytest.mark.parametrize(("season", "reach"), [(1, LOOKBACK), (4, 16)])
+def test_rows_far_after_training_stand_alone_with_a_warning(season, reach):
     rows = hourly()
-    model = small().fit(rows[:CUT])
+    model = small(season=season).fit(rows[:CUT])
     found = model.forecast(last=rows[CUT + 20 :])  # whose newest window is whole
     pd.testing.assert_frame_equal(found, model.forecast(last=rows[CUT:]))
-    with pytest.warns(TruncatedHistoryWarning, match=f"{LOOKBACK - 1} rows have a truncated"):
+    with pytest.warns(TruncatedHistoryWarning, match=f"{reach - 1} rows have a truncated"):
         alone = model.predict(rows[CUT + 20 :])
     wanted = model.predict(rows[CUT:])[20:]
-    np.testing.assert_array_equal(alone[LOOKBACK - 1 :], wanted[LOOKBACK - 1 :])
-    assert (alone[: LOOKBACK - 1] != wanted[: LOOKBACK - 1]).any(axis=1).all()
-    cold = small(context="none").fit(rows[:CUT])
+    np.testing.assert_array_equal(alone[reach - 1 :], wanted[reach - 1 :])
+    assert (alone[: reach - 1] != wanted[: reach - 1]).any(axis=1).all()
+    with pytest.warns(TruncatedHistoryWarning, match="1 rows have"):
+        model.forecast(last=rows[N - reach + 1 :])
+    cold = small(season=season, context="none").fit(rows[:CUT])
     np.testing.assert_array_equal(cold.predict(rows[CUT + 20 :]), alone)

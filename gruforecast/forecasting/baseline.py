@@ -16,6 +16,7 @@ from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.line import Line, parts
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.scaling import SeriesScaling, mean_of_windows
+from gruforecast.forecasting.seasonality import first_of_phases
 from gruforecast.foundations.stored import stored
 
 SEASONS = 4  # of which the mean of each phase is taken
@@ -99,17 +100,22 @@ class Baseline:
     def learn_anew(self, block: Block, used: np.ndarray) -> Baseline:
         """The same for all series of a block, whatever was known of them."""
         names = set(block.panel.names)
-        means, weights = (
-            {name: value for name, value in known.items() if name not in names}
-            for known in (self.means, self.weights)
-        )
+        means = {name: mean for name, mean in self.means.items() if name not in names}
+        weights = {name: own for name, own in self.weights.items() if name not in names}
         return replace(self, means=means, weights=weights).learn(block, used)
 
     @property
+    def is_seasonal(self) -> bool:
+        return len(self.usual) > FLAT
+
+    @property
     def reach(self) -> int:
-        """Rows up to the newest that forecasts are made from."""
-        n_seasons = SEASONS * self.season if len(self.usual) > FLAT else 0
-        return max(self.lookback, n_seasons)
+        """Rows up to the newest that forecasts are made from, if each phase is known in them."""
+        return max(self.lookback, SEASONS * self.season if self.is_seasonal else 0)
+
+    def first_told_by(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
+        """The earliest row that the rows of one series (m,) from ``row`` on are told by."""
+        return first_of_phases(positions, values, row, self.season) if self.is_seasonal else row
 
     def simple(self, block: Block) -> Simple:
         """The simplest forecasts after the rows of a block."""
@@ -121,7 +127,7 @@ class Baseline:
         so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
         levels = [last, window, np.where(np.isnan(means), so_far, means)]
         seasons = None
-        if len(self.usual) > FLAT:
+        if self.is_seasonal:
             observed = line.spread(panel.values)
             newest = line.carried_by_phase(observed)
             level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)

@@ -149,6 +149,17 @@ class SeriesEncoder:
         """Whether anything is known of stamps to come."""
         return self.known is not None or bool(self.calendar)
 
+    @property
+    def reach(self) -> int:
+        """Rows up to the newest that forecasts are made from, if each phase is known in them."""
+        return self.lookback if self.baseline is None else max(self.lookback, self.baseline.reach)
+
+    def first_told_by(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
+        """The earliest row that the rows of one series (m,) from ``row`` on are told by."""
+        if self.baseline is not None:
+            row = self.baseline.first_told_by(positions, values, row)
+        return self.seasonality.first_told_by(positions, values, row)
+
     def learn(self, block: Block, used: np.ndarray) -> SeriesEncoder:
         """From rows used (n,): season and units of series that are new, and the baseline of all."""
         seasonality = self.seasonality.learn(block, used)

@@ -59,9 +59,7 @@ def plan_series(
         lookback=course.lookback,
         encoder=encoder,
         columns=_columns(block),
-        tails=keep_tails(
-            block, lesson.encoder.seasonality, course.lookback, course.horizon, course.season or 1
-        ),
+        tails=keep_tails(block, encoder, course.horizon, course.season or 1),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
         largest_step=int(block.gaps().max()) + 1,
         form=panel.form,

@@ -157,14 +157,19 @@ class Seasonality:
             tables.append(own)
         return np.array(tables), which
 
-    def reach(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
+    def first_told_by(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
         """The earliest row that the rows of one series (m,) from ``row`` on are told by."""
         if self.kind != "difference":
             return row
-        before = np.flatnonzero(~np.isnan(values[:row]))
-        newest = np.full(self.season, row)
-        newest[positions[before] % self.season] = before
-        return int(newest.min(initial=row))
+        return first_of_phases(positions, values, row, self.season)
+
+
+def first_of_phases(positions: np.ndarray, values: np.ndarray, row: int, season: int) -> int:
+    """The earliest row of one series (m,) with the newest value of a phase before ``row``."""
+    before = np.flatnonzero(~np.isnan(values[:row]))
+    newest = np.full(season, row)
+    newest[positions[before] % season] = before
+    return int(newest.min(initial=row))
 
 
 def seasonal_indices(values: np.ndarray, positions: np.ndarray, season: int) -> np.ndarray:

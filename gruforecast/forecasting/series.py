@@ -277,7 +277,7 @@ class SeriesForecaster(RowForecaster):
             )
         is_used = settings.context != "none"
         return join(
-            panel, state.tails, state.cadence, state.largest_step, state.reach, use=is_used,
+            panel, state.tails, state.cadence, state.largest_step, state.encoder.reach, use=is_used,
             of_last=of_last,
         )  # fmt: skip
 

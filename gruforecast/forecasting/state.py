@@ -35,12 +35,6 @@ class SeriesState:
     level_names: tuple[Any, Any]
     calibration: Calibration | None = None
 
-    @property
-    def reach(self) -> int:
-        """Rows up to the newest that forecasts are made from."""
-        baseline = self.encoder.baseline
-        return self.lookback if baseline is None else max(self.lookback, baseline.reach)
-
     @cached_property
     def loss(self) -> Loss:
         """What was trained, with its options."""

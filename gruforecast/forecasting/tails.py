@@ -10,11 +10,10 @@ import pandas as pd
 
 from gruforecast.data.context import TruncatedHistoryWarning
 from gruforecast.data.segments import check_comparable
-from gruforecast.forecasting.baseline import SEASONS
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
+from gruforecast.forecasting.encoding import SeriesEncoder
 from gruforecast.forecasting.panel import Panel
-from gruforecast.forecasting.seasonality import Seasonality
 from gruforecast.foundations.checks import warn_caller
 from gruforecast.foundations.stored import stored
 
@@ -57,10 +56,9 @@ class Tail:
     origin: Origin
 
 
-def keep_tails(
-    block: Block, seasonality: Seasonality, lookback: int, horizon: int, season: int
-) -> dict[Any, Tail]:
+def keep_tails(block: Block, encoder: SeriesEncoder, horizon: int, season: int) -> dict[Any, Tail]:
     """The rows that forecasts of what follows the training rows look back on, by series."""
+    n_kept = max(encoder.reach, season) + horizon
     panel, tails = block.panel, {}
     for s, (name, values, stamps) in enumerate(panel.series()):
         begin, end = panel.bounds[s], panel.bounds[s + 1]
@@ -70,9 +68,9 @@ def keep_tails(
             observed.append(block.past.iloc[own].notna().to_numpy())
         if block.known is not None:
             observed.append(block.known.iloc[block.at[own]].notna().to_numpy())
-        start = max(0, len(values) - max(lookback, SEASONS * season) - horizon)
+        positions, start = block.positions[begin:end], max(0, len(values) - n_kept)
         start = _with_carried(np.concatenate(observed, axis=1), start)
-        start = seasonality.reach(block.positions[begin:end], values, start)
+        start = encoder.first_told_by(positions, values, start)
         rows = slice(begin + start, end)
         tails[name] = Tail(
             values=values[start:].copy(),
@@ -80,9 +78,9 @@ def keep_tails(
             past=None if block.past is None else block.past.iloc[rows].copy(),
             known=None if block.known is None else block.known.iloc[block.at[rows]],
             static=None if block.static is None else block.static.iloc[s : s + 1],
-            head=values[:lookback].copy(),
+            head=values[: encoder.lookback].copy(),
             first_stamp=stamps[0],
-            origin=Origin.of(block.positions[begin:end], values),
+            origin=Origin.of(positions, values),
         )
     return tails
 
