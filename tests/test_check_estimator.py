@@ -103,6 +103,8 @@ def test_default_parameters(cls):
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_a_weight_is_a_repetition_where_one_batch_holds_all_rows(cls, normalize):
     brief = QUICK | {"max_iter": 5}  # in many epochs the last bit grows to the first
+    if cls is GRUClassifier:
+        brief["input_noise"] = 0.0  # repeated rows have noise of their own
     model = cls(dtype="float64", batch_size=1000, normalize=normalize, **brief)
     check = getattr(estimator_checks, WEIGHTS)
     check(cls.__name__, model)

@@ -52,15 +52,15 @@ def settle(
 
 def _for_windows(settings: Any, n_steps: int, n_training: int) -> dict[str, Any]:
     """Of whole windows of numbers: what tells a class may be anywhere in them."""
-    batch_size = settings.batch_size or (16 if n_training < FEW else 64)
-    n_batches = -(-n_training // batch_size)
+    largest = settings.batch_size or (16 if n_training < FEW else 64)
+    n_batches = -(-n_training // largest)
     return {
         "bidirectional": True,
         "segment_length": -(-n_steps // SEGMENTS),
         "pooling": "all",
         "input_noise": 0.2,
         "time_shift": 0.05,
-        "batch_size": batch_size,
+        "batch_size": -(-n_training // n_batches),  # the last is as full as the others
         "max_iter": max(LEAST_EPOCHS, -(-STEPS // n_batches)),
         "learning_rate_schedule": "one_cycle",
     }

@@ -52,8 +52,8 @@ OF_WINDOWS = {
 """,
     "batch_size": """\
     batch_size : int, optional
-        Windows of a step. None: 16 below 1000 rows that train, else, and with a lookback or
-        tokens, 64.
+        Windows of a step. None: up to 16 below 1000 rows that train, else up to 64, as many in
+        each; 64 with a lookback or tokens.
 """,
     "max_iter": """\
     max_iter : int, optional
