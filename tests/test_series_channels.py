@@ -28,14 +28,16 @@ def table(n=N):
 
 
 def test_others_tell_what_a_series_does_not():
-    rows = table()
+    rows = table()[["a", "b"]]
     errors = {}
+    choices = {"horizon": 2, "max_iter": 150, "hidden_size": 16, "learning_rate": 0.01}
+    choices |= {"decoder": "direct", "segment_length": 1, "early_stopping": False}
     for channels in ("independent", "mixed"):
-        model = small(channels=channels, horizon=2, max_iter=60, **choices)
+        model = small(channels=channels, **choices)
         found = model.fit(rows[:CUT]).predict(rows[CUT:])[:-2, 0]
         wanted = np.stack([rows["a"][CUT + h : N - 2 + h] for h in (1, 2)], axis=1)
         errors[channels] = np.abs(found - wanted).mean()
-    assert errors["mixed"] < 0.8 * errors["independent"]
+    assert errors["mixed"] < 0.5 * errors["independent"]
 
 
 @pytest.mark.parametrize("normalize", ["none", "standard", "last", "window"])
