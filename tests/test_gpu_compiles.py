@@ -64,7 +64,7 @@ KERNELS = [
 # and epochs hold; the loops of products, where the time goes, spill nothing (by nvdisasm).
 ALLOWED = {
     "predict_kernel": {"stack": 384, "spill_stores": 400, "spill_loads": 768},
-    "train_kernel": {"stack": 704, "spill_stores": 1152, "spill_loads": 2304},
+    "train_kernel": {"stack": 704, "spill_stores": 1152, "spill_loads": 2560},
 }
 KINDS = [(8, 0), (9, 0)]
 

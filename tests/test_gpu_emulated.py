@@ -18,13 +18,15 @@ from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.layout import WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import fitting_program
-from gruforecast.network.cuda.program import MOST_ROWS, Program
+from gruforecast.network.cuda.program import Program
+from gruforecast.network.cuda.stack import MOST_ROWS
 from tests.emulator import EmulatedCard
 from tests.gpu_bodies import gradients, network
 from tests.gpu_bodies.gradients import Gradients
 from tests.gpu_bodies.network import CASES, LIMITS, WIDE, Networks
 from tests.gpu_bodies.problems import FLAGS, make_problem
 from tests.gpu_bodies.runs import Runs
+from tests.gpu_bodies.segments import Segments
 from tests.gpu_bodies.training import DEEP, Training, mixed_trials
 from tests.gpu_bodies.trials import check, make_trial
 
@@ -57,6 +59,10 @@ class TestNetworks(Emulated, Networks):
 
 class TestGradients(Emulated, Gradients):
     within = 3e-7  # of differences, where layer norm bends most
+
+
+class TestSegments(Emulated, Segments):
+    within = 1e-8
 
 
 class TestTraining(Emulated, Training):

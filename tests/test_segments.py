@@ -54,7 +54,8 @@ cases = pytest.mark.parametrize("case", CASES)
 
 def make(case, dtype="float64"):
     """A network with random weights and ragged windows, one of them empty."""
-    width, n_decoded, n_outputs, n_steps, options = CASES[case]
+    case = CASES[case] if isinstance(case, str) else case
+    width, n_decoded, n_outputs, n_steps, options = case
     rng, n = np.random.default_rng(5), 11
     tables = options.get("embeddings", ())
     spec = Specification(

@@ -133,7 +133,7 @@ class Network:
         device: str = "cpu",
     ) -> np.ndarray:
         """Last state (N, H*D) of each window, or the state after every step (N, T, H*D)."""
-        steps = (windows.n_steps,) if every_step else ()
+        steps = (self.specification.n_segments(windows.n_steps),) if every_step else ()
         shape = (len(windows), *steps, self.specification.encoding_size)
         what = "every" if every_step else "last"
         return self._run(windows, np.empty(shape, self.flat.dtype), what, n_threads, device)

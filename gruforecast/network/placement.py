@@ -33,9 +33,7 @@ def _problem(dtype: str, windows: Sequence[Windows], spec: Specification | None)
     """What a GPU cannot do, as an error says it."""
     choices: dict[str, tuple[object, object]] = {"dtype": ("float32", dtype)}
     if spec is not None:
-        choices["segment_length"] = (1, spec.segment_length)
         choices["pooling"] = ("last", spec.pooling)
-        choices["decoder_steps"] = (0, spec.decoder_steps)
     for name, (wanted, got) in choices.items():
         if wanted != got:
             return f"{name}: expected {wanted!r} on a GPU, got {got!r}; choose it, or device='cpu'."

@@ -11,6 +11,7 @@ from gruforecast.foundations.cuda.card import open_card
 from tests.gpu_bodies.gradients import Gradients
 from tests.gpu_bodies.network import Networks
 from tests.gpu_bodies.runs import Runs
+from tests.gpu_bodies.segments import Segments
 from tests.gpu_bodies.training import Training
 
 
@@ -32,6 +33,10 @@ class TestNetworks(OnHardware, Networks):
 
 
 class TestGradients(OnHardware, Gradients):
+    within = 1e-4
+
+
+class TestSegments(OnHardware, Segments):
     within = 1e-4
 
 

@@ -16,6 +16,7 @@ from gruforecast.training import (
     NotFiniteWarning,
     TrainingOptions,
     TrainingResult,
+    evaluate,
     train,
 )
 from gruforecast.training.cuda import launch
@@ -102,6 +103,9 @@ def job_of(trial, dtype):
     data, validation = (one and data_of(one, dtype) for one in (trial.data, trial.validation))
     if trial.checkpoint is None:
         state = TrainingState.start(network, trial.options)
+        if validation is not None:
+            loss = trial.options.make_loss()
+            state.record_start(evaluate(network, validation, loss, n_threads=1))
     else:
         state = trial.checkpoint.resume(network, trial.options, validated=validation is not None)
     return Job(network, data, trial.options, validation, state, trial.callbacks)

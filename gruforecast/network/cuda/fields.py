@@ -10,22 +10,31 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 # An instruction: a code and what it works on.
-INSTRUCTION = 24
+INSTRUCTION = 28
 
 GATHER, EMBED, PRODUCT, NORM, RECUR, DROP, MASK, BIAS, COPY = range(9)
-FUTURE_ROWS, FUTURE_UNITS, FUTURE_ADD = range(9, 12)
-FUTURE_UNITS_BACK, RELU_BACK, GRADIENT, SUMS, TRANSPOSE = range(12, 17)
-NORM_BACK, RECUR_BACK, EMBED_BACK = range(17, 20)
+FUTURE_ROWS, FUTURE_UNITS, OUTPUTS, PLACES_AHEAD, LAGS = range(9, 14)
+FUTURE_UNITS_BACK, RELU_BACK, GRADIENT, SUMS, TRANSPOSE = range(14, 19)
+NORM_BACK, RECUR_BACK, EMBED_BACK = range(19, 22)
 FIRST_OF_BACKWARD = FUTURE_UNITS_BACK  # backward programs use those before it, too
 
 # What RECUR and RECUR_BACK both hold, then what either does. The others hold few numbers, which the
 # functions that carry them out read in their order.
 (
-    KIND, IS_REVERSED, GATES, STATES, CELLS, EXTRA, MASK_OF_STATE, GAIN, NORMED, INVERSE,
-    SIZE, WIDE, N_GATES, N_PARTS, IN_SHARED,
-) = range(1, 16)  # fmt: skip
-W_H, B, B_H, DROPPED = range(16, 20)
-W_TURNED, D_PRODUCTS, D_STATES, D_LAST, D_LAST_STRIDE, STATES_READ = range(16, 22)
+    KIND, COURSE, GATES, STATES, CELLS, EXTRA, MASK_OF_STATE, GAIN, NORMED, INVERSE,
+    SIZE, WIDE, N_GATES, N_PARTS, IN_SHARED, STEPS, FIRST,
+) = range(1, 18)  # fmt: skip
+W_H, B, B_H, DROPPED = range(18, 22)
+(
+    W_TURNED, D_PRODUCTS, D_STATES, D_LAST, D_LAST_STRIDE, D_LAST_CELLS, STATES_READ,
+    D_FIRST, D_FIRST_STRIDE, D_FIRST_CELLS,
+) = range(18, 28)  # fmt: skip
+
+# COURSE: steps follow one another in time, or backward in time, or all start from one state.
+ONWARD, REVERSED, APART = range(3)
+
+# What OUTPUTS does.
+ADDED, TURNED, WRITTEN = range(3)
 
 # The kinds of cell.
 GRU_AFTER, GRU_BEFORE, LSTM, RNN = range(4)
@@ -39,10 +48,10 @@ DATASET = 12
 
 # A model.
 (
-    N_STEPS, N_ROWS, N_NUMERIC, FIRST, RAW, D_RAW, RAW_WIDTH, N_OUTPUTS,
+    N_ROWS, N_NUMERIC, RAW, D_RAW, RAW_WIDTH, N_OUTPUTS,
     FORWARD, N_FORWARD, BACKWARD, N_BACKWARD, WEIGHTS, N_WEIGHTS,
-) = range(14)  # fmt: skip
-MODEL = 14
+) = range(12)  # fmt: skip
+MODEL = 12
 
 
 class Memory(NamedTuple):

@@ -76,22 +76,3 @@ def future_units_backward(memory, shard, o):
         st(work, position + h * wide + j, total)
         h, j = following(h, j, step_i, step_j, wide)
     barrier()
-
-
-@gpu_routine
-def future_add(memory, shard, o):
-    """raw (R, S * outputs of a step) += out (R * S, O); or, turned, out <- raw and zeros."""
-    plan, work = memory.plan, memory.work
-    raw, raw_stride = shard.work + ld(plan, o + 1), ld(plan, o + 2)
-    at, wide = shard.work + ld(plan, o + 3), ld(plan, o + 4)
-    n_steps, n_outputs, is_turned = ld(plan, o + 5), ld(plan, o + 6), ld(plan, o + 7)
-    i, j, step_i, step_j = spread(wide)
-    while i < field(memory, shard.model, N_ROWS) * n_steps:
-        row, h = divided(i, n_steps)
-        to = raw + row * raw_stride + h * n_outputs + j
-        if is_turned != 0:
-            st(work, at + i * wide + j, ld(work, to) if j < n_outputs else ZERO)
-        elif j < n_outputs:
-            st(work, to, ld(work, to) + ld(work, at + i * wide + j))
-        i, j = following(i, j, step_i, step_j, wide)
-    barrier()

@@ -24,8 +24,9 @@ from gruforecast.network.cuda.layout import WideLayout, filled
 from gruforecast.network.cuda.machine import run_forward
 from gruforecast.network.cuda.packing import Plan, fitting_program, n_that_fit
 from gruforecast.network.cuda.products import following, spread
-from gruforecast.network.cuda.program import MOST_ROWS, Program
+from gruforecast.network.cuda.program import Program
 from gruforecast.network.cuda.rows import field
+from gruforecast.network.cuda.stack import MOST_ROWS
 from gruforecast.network.windows import Windows
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ def _pieces(program: Program, what: str) -> list[int]:
     if what == "outputs":
         n = spec.n_outputs
         return [program.raw, program.raw_width, 0, n, 0, n]
-    pieces, (last, joined) = [], program.values[0]
-    for d, r in enumerate(program.layers[-1]):
-        source = [last + d * units, joined, 0]
+    pieces: list[int] = []
+    for d, r in enumerate(program.windows.layers[-1]):
+        source = [program.last + d * units, program.joined, 0]
         if what == "every":
-            source = [r.h + (0 if r.is_reversed else program.of_step), units, program.of_step]
+            source = [r.after(program.of_step), units, program.of_step]
         pieces += [*source, spec.hidden_size, d * spec.hidden_size, spec.encoding_size]
     return pieces

@@ -63,7 +63,7 @@ class WideLayout:
         if len(parameter.shape) == 1:
             return [columns]
         from_encoding = parameter.name == self._first_after_layers() or (
-            kind == "w_state" and not self.spec.dense_sizes
+            kind == "w_state" and (self.spec.decoder_steps or not self.spec.dense_sizes)
         )
         return [self._of_units(rows) if from_encoding else rows, columns]
 

@@ -7,24 +7,28 @@ from gruforecast.foundations.cuda.primitives import barrier, ld
 from gruforecast.network.cuda import fields
 from gruforecast.network.cuda.fields import INSTRUCTION, WEIGHTS
 from gruforecast.network.cuda.future import (
-    future_add,
     future_rows,
     future_units,
     future_units_backward,
 )
 from gruforecast.network.cuda.normalisation import gain_gradient, normalise, normalise_backward
 from gruforecast.network.cuda.products import add_gradient, add_sums, multiply, transpose
+from gruforecast.network.cuda.reader import (
+    embed,
+    embed_backward,
+    gather,
+    newest_values,
+    places_ahead,
+)
 from gruforecast.network.cuda.recurrence import recur
 from gruforecast.network.cuda.recurrence_backward import recur_backward
 from gruforecast.network.cuda.rows import (
     add_bias,
     copy_columns,
     drop,
-    embed,
-    embed_backward,
     field,
-    gather,
     make_mask,
+    move_outputs,
     relu_backward,
 )
 
@@ -137,8 +141,12 @@ def _carry_out(memory, shard, o, code):
         future_rows(memory, shard, o)
     elif code == fields.FUTURE_UNITS:
         future_units(memory, shard, o)
-    elif code == fields.FUTURE_ADD:
-        future_add(memory, shard, o)
+    elif code == fields.OUTPUTS:
+        move_outputs(memory, shard, o)
+    elif code == fields.PLACES_AHEAD:
+        places_ahead(memory, shard, o)
+    elif code == fields.LAGS:
+        newest_values(memory, shard, o)
 
 
 @gpu_routine

@@ -101,10 +101,8 @@ class Plan:
     def describe(self, program: Program, weights: int) -> dict[int, int]:
         """The part of a model's record that passes over windows read."""
         return {
-            fields.N_STEPS: program.n_steps,
             fields.N_ROWS: program.n_rows,
             fields.N_NUMERIC: program.spec.n_numeric,
-            fields.FIRST: program.first,
             fields.RAW: program.raw,
             fields.D_RAW: program.d_raw,
             fields.RAW_WIDTH: program.raw_width,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from gruforecast.network.cuda import fields
 
 
 @dataclass
@@ -11,7 +13,7 @@ class Recurrent:
 
     prefix: str
     number: int
-    is_reversed: bool
+    course: int  # the order of its steps
     a: int
     h: int
     c: int
@@ -23,6 +25,32 @@ class Recurrent:
     normed_h: int
     inverse_h: int
     u: int
+
+    def after(self, n: int) -> int:
+        """Where a state lies, n numbers behind that before the first step; 0 where reversed."""
+        return self.h + (0 if self.course == fields.REVERSED else n)
+
+
+@dataclass
+class Stack:
+    """The recurrent layers on windows, or on the segments ahead."""
+
+    n_steps: int
+    n_rows: int  # of all steps
+    first: int  # place of the first step of each window that is not masked
+    n_drawn: int  # steps of windows that train, for which dropout is drawn; others may have more
+    key: int = 0  # what masks are drawn with, beside what those of the windows are
+    is_apart: bool = False  # whether each step is the first one from the same state
+    layers: list[list[Recurrent]] = field(default_factory=list)
+    sources: list[tuple[int, int]] = field(default_factory=list)  # place, width of what each reads
+
+
+@dataclass
+class Ends:
+    """Places of gradients of the first or the last states of all layers; -1 where there is none."""
+
+    h: list[int]  # (R, D H) of each layer
+    c: list[list[int]]  # (R, H) of each layer and direction
 
 
 @dataclass
@@ -37,3 +65,4 @@ class Ahead:
     units: int
     from_state: int
     out: int
+    state: tuple[int, int]  # place and width of what it reads of the past

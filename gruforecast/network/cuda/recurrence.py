@@ -1,7 +1,8 @@
 """The recurrent layer on a GPU, forward: all steps of a shard in one block.
 
 R rows (windows), T steps, H units filled up, G gates. The state and the recurrent product lie in
-shared memory, the recurrent weights too where they fit; two barriers a step.
+shared memory, the recurrent weights too where they fit; two barriers a step (three where steps
+lie apart).
 
     shared: [weights (H, G H)] [state (R, H)] [product (parts, R, G H)] [other (R, H)]
 
@@ -9,8 +10,6 @@ shared memory, the recurrent weights too where they fit; two barriers a step.
 """
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,115 +19,24 @@ from gruforecast.foundations.cuda.primitives import (
     barrier,
     ld,
     n_threads,
-    prefetch,
     st,
     thread,
 )
 from gruforecast.network.cuda import fields
-from gruforecast.network.cuda.fields import FIRST, GRU_BEFORE, N_ROWS, N_STEPS, WEIGHTS
+from gruforecast.network.cuda.fields import APART, GRU_BEFORE, WEIGHTS
 from gruforecast.network.cuda.normalisation import normalise
 from gruforecast.network.cuda.products import following, multiply_spread, spread
 from gruforecast.network.cuda.rows import field
+from gruforecast.network.cuda.steps import (
+    copy_weights,
+    load_gates,
+    order,
+    prefetch_step,
+    read_layer,
+    store_gates,
+    sum_parts,
+)
 from gruforecast.network.cuda.units import reset_before, unit_before, unit_forward
-
-
-class Layer(NamedTuple):
-    """A recurrent layer in one direction: what both passes read of an instruction."""
-
-    kind: Any
-    is_reversed: Any
-    a: Any  # (T, R, G H) in work: inputs of gates, then gates, then gradients of their inputs
-    h: Any  # (T + 1, R, H) in work
-    c: Any  # (T + 1, R, H) in work, or -1
-    extra: Any  # (T, R, H) in work, or -1
-    mask: Any  # (R, H) in work of recurrent dropout, or -1
-    gain: Any  # (G H) of layer normalisation, from the start of the weights, or -1
-    normed: Any  # (T, R, G H) in work
-    inverse: Any  # (T, R, G) in work
-    size: Any  # units that are not filled up
-    wide: Any  # H
-    n_gates: Any
-    n_parts: Any  # of a product
-    in_shared: Any  # whether the recurrent weights are
-    n_rows: Any
-    n_steps: Any
-    first: Any  # (R) in work: the first step that is not masked
-
-
-@gpu_part
-def read_layer(memory, shard, o):
-    """What both passes find at the same places of their instructions."""
-    work, model = shard.work, shard.model
-    c, extra = field(memory, o, fields.CELLS), field(memory, o, fields.EXTRA)
-    mask = field(memory, o, fields.MASK_OF_STATE)
-    return Layer(
-        field(memory, o, fields.KIND),
-        field(memory, o, fields.IS_REVERSED),
-        work + field(memory, o, fields.GATES),
-        work + field(memory, o, fields.STATES),
-        c if c < 0 else c + work,
-        extra if extra < 0 else extra + work,
-        mask if mask < 0 else mask + work,
-        field(memory, o, fields.GAIN),
-        work + field(memory, o, fields.NORMED),
-        work + field(memory, o, fields.INVERSE),
-        field(memory, o, fields.SIZE),
-        field(memory, o, fields.WIDE),
-        field(memory, o, fields.N_GATES),
-        field(memory, o, fields.N_PARTS),
-        field(memory, o, fields.IN_SHARED),
-        field(memory, model, N_ROWS),
-        field(memory, model, N_STEPS),
-        work + field(memory, model, FIRST),
-    )
-
-
-@gpu_part
-def order(layer, step):
-    """(step in time, slot of the state before, slot of the state after)."""
-    if layer.is_reversed != 0:
-        t = layer.n_steps - 1 - step
-        return t, t + 1, t
-    return step, step, step + 1
-
-
-@gpu_part
-def load_gates(array, at, step, n_gates):
-    """Numbers of up to four gates."""
-    first = second = third = fourth = ld(array, at)
-    if n_gates > 1:
-        second = ld(array, at + step)
-        third = ld(array, at + 2 * step)
-    if n_gates > 3:
-        fourth = ld(array, at + 3 * step)
-    return first, second, third, fourth
-
-
-@gpu_part
-def store_gates(array, at, step, n_gates, values):
-    """Write the numbers of up to four gates."""
-    st(array, at, values[0])
-    if n_gates > 1:
-        st(array, at + step, values[1])
-        st(array, at + 2 * step, values[2])
-    if n_gates > 3:
-        st(array, at + 3 * step, values[3])
-
-
-@gpu_part
-def sum_parts(shared, at, stride, n_parts):
-    """A number of a product that was cut into parts."""
-    total = ld(shared, at)
-    for p in range(1, n_parts):
-        total += ld(shared, at + p * stride)
-    return total
-
-
-@gpu_part
-def copy_weights(source, at, n, shared):
-    """The recurrent weights -> the start of shared memory."""
-    for k in range(thread(), n, n_threads()):
-        st(shared, k, ld(source, at + k))
 
 
 @gpu_part
@@ -161,15 +69,6 @@ def _normalise(memory, shard, layer, t, product, first, n_gates):
         layer.size, layer.wide,
     )  # fmt: skip
     barrier()
-
-
-@gpu_part
-def prefetch_step(memory, array, step, n):
-    """Ask for the n numbers that an array in work has of a step, a line of 32 at a time."""
-    k = 32 * thread()
-    while k < n:
-        prefetch(memory.work, array + step * n + k)
-        k += 32 * n_threads()
 
 
 @gpu_part
@@ -242,30 +141,48 @@ def _units(memory, layer, step, b, b_h, product, state, other, dropped, place):
         if layer.c >= 0:
             st(work, layer.c + now * slot + own, c)
             st(shared, other + own, c)
-        if layer.mask >= 0:
+        if dropped >= 0:
             st(work, dropped + t * slot + own, ld(shared, state + own))
+        if layer.mask >= 0:
             h = h * ld(work, layer.mask + own)
         st(shared, state + own, h)
         i, j = following(i, j, step_i, step_j, wide)
     barrier()
 
 
+@gpu_part
+def _start_over(memory, layer, t, state, other, unit):
+    """The first state, which a step that lies apart starts from, to shared memory."""
+    i, j, step_i, step_j = unit
+    while i < layer.n_rows:
+        own = i * layer.wide + j
+        h = ld(memory.work, layer.h + own)
+        if layer.mask >= 0:
+            h = h * ld(memory.work, layer.mask + t * layer.n_rows * layer.wide + own)
+        st(memory.shared, state + own, h)
+        if layer.c >= 0:
+            st(memory.shared, other + own, ld(memory.work, layer.c + own))
+        i, j = following(i, j, step_i, step_j, layer.wide)
+    barrier()
+
+
 @gpu_routine
 def recur(memory, shard, o):
-    """All steps of a layer in one direction, from a state of zeros."""
+    """All steps of a layer in one direction, from a state of zeros or each from the first state."""
     layer = read_layer(memory, shard, o)
     weights, wide = field(memory, shard.model, WEIGHTS), layer.wide
     w, b = weights + field(memory, o, fields.W_H), weights + field(memory, o, fields.B)
-    b_h, dropped = field(memory, o, fields.B_H), shard.work + field(memory, o, fields.DROPPED)
+    b_h, dropped = field(memory, o, fields.B_H), field(memory, o, fields.DROPPED)
     b_h = b_h if b_h < 0 else weights + b_h
+    dropped = dropped if dropped < 0 else shard.work + dropped
     n, width = layer.n_rows * wide, layer.n_gates * wide
     state = wide * width if layer.in_shared != 0 else np.int64(0)
     product = state + n
     other = product + layer.n_parts * layer.n_rows * width
     if layer.in_shared != 0:
         copy_weights(memory.state, w, wide * width, memory.shared)
-    start = order(layer, 0)[1] * n
-    for k in range(thread(), n, n_threads()):
+    start, is_apart = order(layer, 0)[1] * n, layer.course == APART
+    for k in range(thread(), 0 if is_apart else n, n_threads()):
         st(memory.shared, state + k, ZERO)
         st(memory.work, layer.h + start + k, ZERO)
         if layer.c >= 0:
@@ -279,6 +196,8 @@ def recur(memory, shard, o):
         t = order(layer, step)[0]
         if step + 1 < layer.n_steps:
             prefetch_step(memory, layer.a, order(layer, step + 1)[0], layer.n_rows * width)
+        if is_apart:
+            _start_over(memory, layer, t, state, other, unit)
         _product(memory, layer, w, state, 0, n_cols, product, place)
         _normalise(memory, shard, layer, t, product, 0, 2 if is_before else layer.n_gates)
         if is_before:

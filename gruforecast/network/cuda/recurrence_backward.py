@@ -9,79 +9,49 @@ afterwards, all steps at once.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
 from gruforecast.foundations.cuda.mathematics import ONE
 from gruforecast.foundations.cuda.primitives import ZERO, barrier, ld, st
 from gruforecast.network.cuda import fields
-from gruforecast.network.cuda.fields import GRU_BEFORE, WEIGHTS
+from gruforecast.network.cuda.fields import APART, GRU_BEFORE, WEIGHTS
 from gruforecast.network.cuda.normalisation import gain_gradient, normalise_backward
 from gruforecast.network.cuda.products import following, multiply_spread, spread
-from gruforecast.network.cuda.recurrence import (
+from gruforecast.network.cuda.rows import field
+from gruforecast.network.cuda.steps import (
     copy_weights,
     load_gates,
     order,
     prefetch_step,
     read_layer,
+    read_places,
     store_gates,
     sum_parts,
 )
-from gruforecast.network.cuda.rows import field
 from gruforecast.network.cuda.units import blend_backward, reset_backward, unit_backward
 
 
-class Places(NamedTuple):
-    """Where the backward pass reads and writes beside the layer's own places."""
-
-    w: Any  # (G H, H) in work: the recurrent weights turned
-    u: Any  # (T, R, G H) in work: gradients of recurrent products
-    d_states: Any  # (T, R, H) in work: gradient of every state from above, or -1
-    dropped: Any  # (T, R, H) in work: states as products read them, or those before the steps
-    d_u: Any  # in shared
-    product: Any  # in shared
-    d_h: Any  # in shared
-    d_c: Any  # in shared
-    d_state: Any  # in shared: what reaches the state through the reset gate
-
-
 @gpu_part
-def _read_places(memory, shard, layer, o):
-    work = shard.work
-    n, width = layer.n_rows * layer.wide, layer.n_gates * layer.wide
-    d_states = field(memory, o, fields.D_STATES)
-    d_u = layer.wide * width if layer.in_shared != 0 else np.int64(0)
-    product = d_u + layer.n_rows * width
-    d_h = product + layer.n_parts * n
-    return Places(
-        work + field(memory, o, fields.W_TURNED),
-        work + field(memory, o, fields.D_PRODUCTS),
-        d_states if d_states < 0 else d_states + work,
-        work + field(memory, o, fields.STATES_READ),
-        d_u,
-        product,
-        d_h,
-        d_h + n,
-        d_h + 2 * n,
-    )
-
-
-@gpu_part
-def _begin(memory, shard, layer, places, o):
-    """The gradient of the last state -> d_h; nothing has come through products yet."""
+def _begin(memory, shard, layer, places, o, unit):
+    """Gradients of the last state -> d_h, d_c; nothing has come through products yet."""
     shared, wide = memory.shared, layer.wide
     d_last = shard.work + field(memory, o, fields.D_LAST)
-    stride = field(memory, o, fields.D_LAST_STRIDE)
+    stride, of_cells = (
+        field(memory, o, fields.D_LAST_STRIDE),
+        field(memory, o, fields.D_LAST_CELLS),
+    )
     n = layer.n_rows * wide
-    i, j, step_i, step_j = spread(wide)
+    i, j, step_i, step_j = unit
     while i < layer.n_rows:
-        own, value = i * wide + j, ZERO
+        own = i * wide + j
+        d_h = d_c = ZERO
         if stride > 0:
-            value = ld(memory.work, d_last + i * stride + j)
-        st(shared, places.d_h + own, value)
-        st(shared, places.d_c + own, ZERO)
+            d_h = ld(memory.work, d_last + i * stride + j)
+        if of_cells >= 0:
+            d_c = ld(memory.work, shard.work + of_cells + own)
+        st(shared, places.d_h + own, d_h)
+        st(shared, places.d_c + own, d_c)
         st(shared, places.d_state + own, ZERO)
         for p in range(layer.n_parts):
             st(shared, places.product + p * n + own, ZERO)
@@ -251,18 +221,46 @@ def _resets(memory, layer, places, step, unit):
     barrier()
 
 
+@gpu_part
+def _add_up(memory, shard, layer, places, t, o, unit):
+    """What reaches the first state from a step that lies apart, to the sum over the steps."""
+    work, shared, wide = memory.work, memory.shared, layer.wide
+    d_first = shard.work + field(memory, o, fields.D_FIRST)
+    stride = field(memory, o, fields.D_FIRST_STRIDE)
+    of_cells = shard.work + field(memory, o, fields.D_FIRST_CELLS)
+    n = layer.n_rows * wide
+    i, j, step_i, step_j = unit
+    while i < layer.n_rows:
+        own, at = i * wide + j, d_first + i * stride + j
+        d_h = sum_parts(shared, places.product + own, n, layer.n_parts)
+        d_h += ld(shared, places.d_state + own)
+        if layer.mask >= 0:
+            d_h *= ld(work, layer.mask + t * n + own)
+        d_h, d_c = d_h + ld(shared, places.d_h + own), ld(shared, places.d_c + own)
+        if t < layer.n_steps - 1:  # the last comes first
+            d_h += ld(work, at)
+        st(work, at, d_h)
+        if layer.c >= 0:
+            if t < layer.n_steps - 1:
+                d_c += ld(work, of_cells + own)
+            st(work, of_cells + own, d_c)
+        i, j = following(i, j, step_i, step_j, wide)
+    barrier()
+
+
 @gpu_routine
 def recur_backward(memory, shard, o):
     """All steps of a layer in one direction, from the last to the first."""
     layer = read_layer(memory, shard, o)
-    places = _read_places(memory, shard, layer, o)
+    places = read_places(memory, shard, layer, o)
     wide = layer.wide
     width = layer.n_gates * wide
     if layer.in_shared != 0:
         copy_weights(memory.work, places.w, width * wide, memory.shared)
-    _begin(memory, shard, layer, places, o)
-    place, unit = spread(wide // 4), spread(wide)
+    place, unit, is_apart = spread(wide // 4), spread(wide), layer.course == APART
     for step in range(layer.n_steps - 1, -1, -1):
+        if is_apart or step == layer.n_steps - 1:
+            _begin(memory, shard, layer, places, o, unit)
         t = order(layer, step)[0]
         if step > 0:
             _prefetch(memory, layer, places, step - 1)
@@ -277,3 +275,5 @@ def recur_backward(memory, shard, o):
             _units(memory, layer, places, step, unit)
             _normalise(memory, shard, layer, places, t, 0, layer.n_gates)
             _product(memory, layer, places, 0, width, place)
+        if is_apart:
+            _add_up(memory, shard, layer, places, t, o, unit)

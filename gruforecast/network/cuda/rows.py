@@ -1,6 +1,6 @@
-"""What goes around the recurrence: windows, embeddings, joined layers, dropout, biases.
+"""What goes around the recurrence: joined layers, dropout, biases, outputs.
 
-R rows (windows of a shard, filled up), T steps, M = T R. ``o`` holds an instruction.
+R rows (windows of a shard, filled up), T steps, H hidden. ``o`` holds an instruction.
 """
 
 from __future__ import annotations
@@ -18,19 +18,7 @@ from gruforecast.foundations.cuda.primitives import (
     st,
     thread,
 )
-from gruforecast.network.cuda.fields import (
-    FACTORS,
-    FIRST,
-    LENGTHS,
-    N_FEATURES,
-    N_NUMERIC,
-    N_ROWS,
-    N_STEPS,
-    OFFSETS,
-    SERIES,
-    STARTS,
-    WEIGHTS,
-)
+from gruforecast.network.cuda.fields import ADDED, N_ROWS, TURNED, WEIGHTS
 from gruforecast.network.cuda.products import following, spread
 
 SMALLEST = np.float32(2.0**-53)
@@ -49,91 +37,6 @@ def window_of(memory, shard, i):
 def field(memory, at, name):
     """A number of a record in the plan."""
     return ld(memory.plan, at + name)
-
-
-@gpu_routine
-def gather(memory, shard, o):
-    """x (M, I): numeric columns of the rows that windows read; codes (M, E) of categories.
-
-    Also notes for each window the first step that is not masked: none in one that fills up.
-    """
-    plan, work, model, data = memory.plan, memory.work, shard.model, shard.dataset
-    x_at, width = shard.work + ld(plan, o + 1), ld(plan, o + 2)
-    codes_at, n_codes = shard.work + ld(plan, o + 3), ld(plan, o + 4)
-    n_rows, n_steps = field(memory, model, N_ROWS), field(memory, model, N_STEPS)
-    n_numeric, n_features = field(memory, model, N_NUMERIC), field(memory, data, N_FEATURES)
-    first_at = shard.work + field(memory, model, FIRST)
-    series, offsets = field(memory, data, SERIES), field(memory, data, OFFSETS)
-    for i in range(thread(), n_rows, n_threads()):
-        first = n_steps
-        if i < shard.n_windows:
-            first -= ld(memory.places, field(memory, data, LENGTHS) + window_of(memory, shard, i))
-        st(work, first_at + i, np.float32(first))
-    barrier()
-    i, j, step_i, step_j = spread(width + n_codes)
-    while i < n_steps * n_rows:
-        t, row = divided(i, n_rows)
-        value = ZERO
-        first = np.int64(ld(work, first_at + row))
-        column = j if j < width else n_numeric + j - width
-        is_code = j >= width
-        if t >= first and (is_code or column < n_numeric):
-            window = window_of(memory, shard, row)
-            start = ld(memory.places, field(memory, data, STARTS) + window) - first
-            value = ld(memory.data, series + (start + t) * n_features + column)
-            if offsets >= 0 and column == 0 and not is_code:
-                value = value - ld(memory.data, offsets + window)
-                value = value * ld(memory.data, field(memory, data, FACTORS) + window)
-        if is_code:
-            st(work, codes_at + i * n_codes + j - width, value if t >= first else -ONE)
-        else:
-            st(work, x_at + i * width + j, value)
-        i, j = following(i, j, step_i, step_j, width + n_codes)
-    barrier()
-
-
-@gpu_part
-def _category(memory, at, n_categories):
-    """Where a category lies in its table, or -1 for none."""
-    code = np.int64(ld(memory.work, at))
-    return code if code < n_categories else np.int64(-1)
-
-
-@gpu_routine
-def embed(memory, shard, o):
-    """Columns of x (M, I) <- rows of a table (C, E) by category, or zeros."""
-    plan, work = memory.plan, memory.work
-    x_at, width, column = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
-    codes_at, n_codes = shard.work + ld(plan, o + 4), ld(plan, o + 5)
-    table, n_categories, size = ld(plan, o + 6), ld(plan, o + 7), ld(plan, o + 8)
-    n_all = ld(plan, o + 9)
-    table += field(memory, shard.model, WEIGHTS)
-    i, j, step_i, step_j = spread(size)
-    while i < n_all:
-        code, value = _category(memory, codes_at + i * n_codes, n_categories), ZERO
-        if code >= 0:
-            value = ld(memory.state, table + code * size + j)
-        st(work, x_at + i * width + column + j, value)
-        i, j = following(i, j, step_i, step_j, size)
-    barrier()
-
-
-@gpu_routine
-def embed_backward(memory, shard, o):
-    """Gradients of a table: each thread has a column, and adds up rows in their order."""
-    plan, work = memory.plan, memory.work
-    d_at, width, column = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
-    codes_at, n_codes = shard.work + ld(plan, o + 4), ld(plan, o + 5)
-    table, n_categories, size = ld(plan, o + 6), ld(plan, o + 7), ld(plan, o + 8)
-    n_all = ld(plan, o + 9)
-    table += shard.gradient
-    for j in range(thread(), size, n_threads()):
-        for i in range(n_all):
-            code = _category(memory, codes_at + i * n_codes, n_categories)
-            if code >= 0:
-                at = table + code * size + j
-                st(work, at, ld(work, at) + ld(work, d_at + i * width + column + j))
-    barrier()
 
 
 @gpu_routine
@@ -156,19 +59,27 @@ def _scale(threshold):
     return ONE / (ONE - np.float32(threshold) * SMALLEST)
 
 
+@gpu_part
+def _key(shard, beside, what, number):
+    """What masks are drawn from: for ``what``, of a layer or a gap between two."""
+    key = shard.key
+    if beside != 0:  # for segments ahead
+        key = mixed(key, np.uint64(beside))
+    return mixed(mixed(key, what), np.uint64(number))
+
+
 @gpu_routine
 def drop(memory, shard, o):
-    """Dropout of (M, D * filled H) between two layers in place; of a gradient, too."""
+    """Dropout of (T R, D * filled H) behind a layer in place; of a gradient, too."""
     if shard.is_training == 0:
         return
     plan, work = memory.plan, memory.work
     at, gap, threshold = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
     size, wide, n_directions = ld(plan, o + 4), ld(plan, o + 5), ld(plan, o + 6)
-    n_rows, n_steps = field(memory, shard.model, N_ROWS), field(memory, shard.model, N_STEPS)
-    n_drawn = ld(plan, o + 7)
+    n_rows, n_drawn, n_steps = field(memory, shard.model, N_ROWS), ld(plan, o + 7), ld(plan, o + 8)
     n_before = n_steps - n_drawn  # steps that windows that train do not have
     scale = _scale(threshold)
-    key = mixed(mixed(shard.key, OF_LAYERS), np.uint64(gap))
+    key = _key(shard, ld(plan, o + 9), OF_LAYERS, gap)
     width = n_directions * wide
     i, j, step_i, step_j = spread(width)
     while i < n_steps * n_rows:
@@ -186,18 +97,19 @@ def drop(memory, shard, o):
 
 @gpu_routine
 def make_mask(memory, shard, o):
-    """One mask of the state for all steps: out (R, filled H) of zeros and 1 / (1 - rate)."""
+    """Masks of states for all steps, or one for each: out (T R, filled H), 0 or 1 / (1 - rate)."""
     plan, work = memory.plan, memory.work
     at, number, threshold = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
-    size, wide = ld(plan, o + 4), ld(plan, o + 5)
+    size, wide, n_steps = ld(plan, o + 4), ld(plan, o + 5), ld(plan, o + 6)
     scale = _scale(threshold)
     n_rows = field(memory, shard.model, N_ROWS)
-    key = mixed(mixed(shard.key, OF_STATES), np.uint64(number))
+    key = _key(shard, ld(plan, o + 7), OF_STATES, number)
     i, j, step_i, step_j = spread(wide)
-    while i < n_rows:
-        value = ONE
+    while i < n_steps * n_rows:
+        (t, row), value = divided(i, n_rows), ONE
         if shard.is_training != 0 and j < size:
-            kept = is_kept(key, (shard.position + i) * size + j, threshold)
+            step = (shard.position + row) * n_steps + t
+            kept = is_kept(key, step * size + j, threshold)
             value = scale if kept else ZERO
         st(work, at + i * wide + j, value)
         i, j = following(i, j, step_i, step_j, wide)
@@ -215,6 +127,37 @@ def add_bias(memory, shard, o):
         value = ld(work, at + i * width + j) + ld(memory.state, bias + j)
         st(work, at + i * width + j, ZERO if is_cut != 0 and value < ZERO else value)
         i, j = following(i, j, step_i, step_j, width)
+    barrier()
+
+
+@gpu_routine
+def move_outputs(memory, shard, o):
+    """raw (R, K), which has S steps of O columns each, and out (S R, filled O): what is asked for.
+
+    Adds out to raw, writes it there, or, turned, out <- raw and zeros. Rows of out hold the steps
+    of the first window, then those of the second, or the other way round (``by_steps``). The last
+    step may reach beyond K.
+    """
+    plan, work, n_rows = memory.plan, memory.work, field(memory, shard.model, N_ROWS)
+    raw, raw_stride = shard.work + ld(plan, o + 1), ld(plan, o + 2)
+    out, wide, n_steps = shard.work + ld(plan, o + 3), ld(plan, o + 4), ld(plan, o + 5)
+    n_outputs, n_all = ld(plan, o + 6), ld(plan, o + 7)
+    by_steps, what = ld(plan, o + 8), ld(plan, o + 9)
+    i, j, step_i, step_j = spread(wide)
+    while i < n_rows * n_steps:
+        row, h = divided(i, n_steps)
+        if by_steps != 0:
+            h, row = divided(i, n_rows)
+        column, at = h * n_outputs + j, out + i * wide + j
+        to, is_inside = raw + row * raw_stride + column, j < n_outputs and column < n_all
+        if what == TURNED:
+            st(work, at, ld(work, to) if is_inside else ZERO)
+        elif is_inside:
+            value = ld(work, at)
+            if what == ADDED:
+                value += ld(work, to)
+            st(work, to, value)
+        i, j = following(i, j, step_i, step_j, wide)
     barrier()
 
 

@@ -12,7 +12,8 @@ from gruforecast.foundations.random import derive_key
 from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import Plan, Pool, check_places, fitting_program, n_that_fit
-from gruforecast.network.cuda.program import MOST_ROWS, Program, number_of
+from gruforecast.network.cuda.program import Program
+from gruforecast.network.cuda.stack import MOST_ROWS, number_of
 from gruforecast.network.specification import Specification
 from gruforecast.training.cuda import fields as f
 from gruforecast.training.cuda import losses, optimizers

@@ -163,7 +163,7 @@ class _Run:
         batches = batches.reshape(n_epochs, self.n_batches, f.OF_BATCH)
         scored = report[begin + n_epochs * n :][: n_epochs + f.N_SCORES].astype(np.float64)
         done, is_validated = int(record[f.EPOCHS_DONE]), self.job.validation is not None
-        began = state.epoch
+        began, best_epoch = state.epoch, state.best_epoch
         for e in range(done):
             state.step += self.n_batches
             self.norm = float(batches[e, -1, 1])
@@ -172,8 +172,8 @@ class _Run:
         if is_validated:  # the GPU decided, in its own precision
             state.best_loss, state.waited_for = (float(x) for x in scored[n_epochs:])
             state.waited = int(record[f.WAITED])
-            if record[f.BEST_EPOCH]:
-                state.best_epoch = began + int(record[f.BEST_EPOCH])
+            found = int(record[f.BEST_EPOCH])
+            state.best_epoch = began + found if found else best_epoch
         if kept is not None:
             self._take(kept)
         if (status := int(record[f.STATUS])) in ODD:
