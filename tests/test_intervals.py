@@ -222,14 +222,8 @@ def test_short_series(n):
 
 
 def test_spread_of_a_student_t_is_finite():
-<<<<<<< Updated upstream
     raw, zero, one = [np.array([[0.0, 0, -60]])], np.zeros((1, 1)), np.ones((1, 1))
     made = Forecasts.of(make_loss("student_t"), raw, zero, one)
-=======
-    made = Forecasts.of(
-        make_loss("student_t"), np.array([[0.0, 0, -60]]), np.zeros((1, 1)), np.ones((1, 1))
-    )
->>>>>>> Stashed changes
     assert np.isfinite(made.above).all()
 
 
