@@ -146,6 +146,7 @@ def test_a_long_table_is_read_by_from_long():
     pd.testing.assert_frame_equal(found, small().fit(series).forecast(), check_index_type=False)
 
 
+@pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 def test_defaults_follow_season_and_length():
     model = GRUForecaster(hidden_size=4, max_iter=1, random_state=0).fit(hourly(300))
     assert (model.season_, model.horizon_, model.lookback_) == (24, 24, 75)
@@ -157,7 +158,7 @@ def test_defaults_follow_season_and_length():
     assert (model.season_, model.horizon_, model.lookback_) == (None, 8, 16)
     model = GRUForecaster(season=5, horizon=3, hidden_size=4, max_iter=1, random_state=0)
     model.fit(hourly(60))
-    assert (model.season_, model.horizon_, model.lookback_) == (5, 3, 15)
+    assert (model.season_, model.horizon_, model.lookback_) == (5, 3, 15)  # a quarter
 
 
 # Steps, newer rows, states.

@@ -124,13 +124,14 @@ def test_merely_numbered_rows_that_repeat_training_are_its_rows(form):
 
 
 def test_rows_in_the_middle_of_training_have_a_truncated_history():
-    match = "^7 rows have a truncated history, as they do not follow the training rows directly"
-    found = fitted().forecast(4, last=SERIES[10:30])  # whose newest window is whole
-    assert found.index.equals(DAYS[30:34])
-    with pytest.warns(TruncatedHistoryWarning, match="^1 rows have a truncated history"):
-        fitted().forecast(4, last=SERIES[10:14])
+    match = "^27 rows have a truncated history, as they do not follow the training rows directly"
+    found = fitted().forecast(4, last=SERIES[10:38])  # as many as forecasts are made from
+    assert found.index.equals(DAYS[38:42])
+    for end in (14, 37):
+        with pytest.warns(TruncatedHistoryWarning, match="^1 rows have a truncated history"):
+            fitted().forecast(4, last=SERIES[10:end])
     with pytest.warns(TruncatedHistoryWarning, match=match):
-        fitted().predict(SERIES[10:30])
+        fitted().predict(SERIES[10:40])
     fitted().forecast(4, last=SERIES[:30])  # from the first training row on: nothing is cut off
     fitted().forecast(4, last=SERIES[-2:])  # follows rows that were kept
 
