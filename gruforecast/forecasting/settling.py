@@ -43,6 +43,8 @@ def make_course(
     if before is not None:
         settings.horizon = settings.horizon or before.settings.horizon
         settings.lookback = settings.lookback or before.lookback
+        shape = ("loss", "hidden_size", "segment_length", "decoder")
+        parameters.settle(settings, {name: getattr(before.settings, name) for name in shape})
         for name in ("normalize", "seasonal", "channels"):
             had, got = getattr(before.settings, name), getattr(settings, name)
             if got not in ("auto", had):
