@@ -156,19 +156,6 @@ def test_a_gpu_takes_what_it_can(two_gpus):
     np.testing.assert_array_equal(single.predict(begun, device="auto"), single.predict(begun))
 
 
-def test_what_only_a_cpu_reads(two_gpus):
-    message = "pooling: expected 'last' on a GPU, got 'all'; choose"
-    network, data = small_network(dtype="float32", pooling="all"), next_row_data(dtype="float32")
-    for act in (network.predict, network.encode):
-        with pytest.raises(ValueError, match=message):
-            act(data.windows, device="cuda")
-        np.testing.assert_array_equal(act(data.windows, device="auto"), act(data.windows))
-    with pytest.raises(ValueError, match=message):
-        train(network, data, device="cuda:1")
-    result = train(network, data, TrainingOptions(max_epochs=1), device="auto")
-    assert result.n_epochs == 1
-
-
 def test_a_wrong_device_leaves_the_network_as_it_was(two_gpus):
     data, network = next_row_data(), small_network()
     run = train(network, data, TrainingOptions(max_epochs=1))

@@ -131,9 +131,8 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
             hardware = parameters.hardware(self)
-            spec = plan.networks[0].specification
-            problem = plan.options[0].problem_on_gpu()
-            gpu = gpu_for(hardware["device"], spec.dtype, spec=spec, problem=problem)
+            dtype, problem = plan.state.settings.dtype, plan.options[0].problem_on_gpu()
+            gpu = gpu_for(hardware["device"], dtype, problem=problem)
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self.networks_ = plan.networks
         self._store(TrainingState.start(plan.networks[0], plan.options[0]), plan.validated)

@@ -175,8 +175,7 @@ class Network:
         self, windows: Windows, out: np.ndarray, what: str, n_threads: int | None, device: str
     ) -> np.ndarray:
         self.check_windows(windows)
-        spec = self.specification
-        gpu = gpu_for(device, spec.dtype, windows, spec=spec)
+        gpu = gpu_for(device, self.specification.dtype, windows)
         if gpu is not None:
             from gruforecast.network.cuda.inference import run as run_on_gpu
 

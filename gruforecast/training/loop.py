@@ -129,9 +129,9 @@ def train_ensemble(
     for one in zip(networks, options, earlier, strict=True):
         _check_arguments(data, validation, callbacks, *one)
     windows = [part.windows for part in (data, validation) if part is not None]
-    spec = networks[0].specification
+    dtype = networks[0].specification.dtype
     problem = next(filter(None, (one.problem_on_gpu() for one in options)), None)
-    gpu = gpu_for(device, spec.dtype, *windows, spec=spec, problem=problem)
+    gpu = gpu_for(device, dtype, *windows, problem=problem)
     jobs = []
     for member, (network, chosen, before) in enumerate(
         zip(networks, options, earlier, strict=True)

@@ -32,8 +32,9 @@ class LearningProgram(Program):
         if spec.decoder_steps:
             d_last = self._backward_ahead(d_read)
         else:
-            n = spec.num_layers
-            d_last = Ends([-1] * (n - 1) + [d_read], [[-1] * spec.n_directions] * n)
+            above = [-1] * (spec.num_layers - 1)
+            cells, stride = [[-1] * spec.n_directions] * spec.num_layers, self.values[0][1]
+            d_last = Ends([*above, d_read + stride - self.joined], stride, cells)
         d_x = self._backward_stack(self.windows, d_last, -1)
         if spec.reads_segments:
             d_x = self._backward_segments(d_x)
@@ -96,6 +97,7 @@ class LearningProgram(Program):
             self.learn(fields.DROP, *self._drop(self.ahead, d_read, spec.num_layers))
         d_first = Ends(
             [self.take(self.n_rows * self.joined) for _ in layers],
+            self.joined,
             [[self.take(self.of_step) if has_cells else -1 for _ in directions] for _ in layers],
         )
         d_x = self._backward_stack(self.ahead, d_first, d_read)
@@ -145,12 +147,15 @@ class LearningProgram(Program):
     ) -> dict[int, int]:
         """Where the gradients of a layer's states lie in one direction, and go."""
         n, d_states = stack.n_rows, d_above
-        if d_above >= 0 and self.spec.n_directions > 1:
+        if self.spec.pooling == "all" and layer == self.spec.num_layers - 1:
+            d_states, d_read = self.take(n * self.units), ends.h[layer] - 2 * self.joined
+            self.learn(fields.POOL_BACK, d_states, *self._pooled(d, d_read))
+        elif d_above >= 0 and self.spec.n_directions > 1:
             d_states = self.take(n * self.units)
             of_direction = d_above + d * self.units
             self.learn(fields.COPY, of_direction, self.joined, d_states, self.units, n, self.units)
         nowhere = (0, 0, -1)
-        own = (ends.h[layer] + d * self.units, self.joined, ends.c[layer][d])
+        own = (ends.h[layer] + d * self.units, ends.stride, ends.c[layer][d])
         last = nowhere if stack.is_apart or ends.h[layer] < 0 else own
         names = (
             fields.D_STATES, fields.D_LAST, fields.D_LAST_STRIDE, fields.D_LAST_CELLS,

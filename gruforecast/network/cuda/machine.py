@@ -12,6 +12,7 @@ from gruforecast.network.cuda.future import (
     future_units_backward,
 )
 from gruforecast.network.cuda.normalisation import gain_gradient, normalise, normalise_backward
+from gruforecast.network.cuda.pooling import pool, pool_backward
 from gruforecast.network.cuda.products import add_gradient, add_sums, multiply, transpose
 from gruforecast.network.cuda.reader import (
     embed,
@@ -114,6 +115,8 @@ def _carry_out_backward(memory, shard, o, code):
         embed_backward(memory, shard, o)
     elif code == fields.FUTURE_UNITS_BACK:
         future_units_backward(memory, shard, o)
+    elif code == fields.POOL_BACK:
+        pool_backward(memory, shard, o)
 
 
 @gpu_routine
@@ -147,6 +150,8 @@ def _carry_out(memory, shard, o, code):
         places_ahead(memory, shard, o)
     elif code == fields.LAGS:
         newest_values(memory, shard, o)
+    elif code == fields.POOL:
+        pool(memory, shard, o)
 
 
 @gpu_routine

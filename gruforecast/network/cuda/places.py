@@ -50,6 +50,7 @@ class Ends:
     """Places of gradients of the first or the last states of all layers; -1 where there is none."""
 
     h: list[int]  # (R, D H) of each layer
+    stride: int  # of the rows of these
     c: list[list[int]]  # (R, H) of each layer and direction
 
 

@@ -30,6 +30,8 @@ class Program(StackProgram):
         self.last = self._last(self.windows)
         self.values = [(self.last, self.joined)]  # of what each dense layer reads, and of the head
         self.n_read = self.n_rows  # rows that dense layers and the head read
+        if spec.pooling == "all":
+            self._pool()
         if spec.decoder_steps:
             self._decode()
         self._forward_dense()
@@ -72,6 +74,23 @@ class Program(StackProgram):
             )  # fmt: skip
             column += size
         return found
+
+    def _pool(self) -> None:
+        """Mean and maximum of all states beside the last one, (R, 3 D H)."""
+        stride, n = 3 * self.joined, self.windows.n_steps * self.of_step
+        place = self.take(self.n_rows * stride)
+        self.maxima = [self.take(self.of_step) for _ in range(self.spec.n_directions)]
+        for d, r in enumerate(self.windows.layers[-1]):
+            self.do(fields.POOL, r.after(self.of_step), *self._pooled(d, place))
+            to = place + 2 * self.joined + d * self.units
+            self._copy(r.after(n), self.units, to, stride, self.n_rows)
+        self.values = [(place, stride)]
+
+    def _pooled(self, d: int, read: int) -> tuple[int, ...]:
+        """Where parts of what is read, or of its gradient, lie for a direction."""
+        mean, stack = read + d * self.units, self.windows
+        places = (self.maxima[d], mean, mean + self.joined, 3 * self.joined)
+        return (self.units, stack.n_steps, stack.first, *places)
 
     def _decode(self) -> None:
         """Segments ahead: steps that lie apart, from the last states that windows end with."""
