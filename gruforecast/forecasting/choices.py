@@ -12,12 +12,12 @@ from gruforecast.estimators import parameters
 
 USUAL_HORIZON = 10  # of a series without a season
 LEAST_LOOKBACK = 16
-SEASONS_READ = 14
+SEASONS_READ = 7
 LONGEST_SEGMENT = 24
 SHORTEST_SEGMENT = 6  # of a season that is cut
 SEGMENTS_READ = 8  # of a window without a season
-N_STEPS = 2000  # of training
-MOST_EPOCHS = 100
+N_STEPS = 1000  # of training
+MOST_EPOCHS = 200
 SMALL, LARGE = 64, 128  # units
 MANY_WINDOWS = 5000  # from which a network is large
 
@@ -45,7 +45,7 @@ def choose_horizon(season: int | None, longest: int) -> Choice:
 
 
 def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
-    """Fourteen seasons or two horizons, whichever is longer, at most a quarter of the rows."""
+    """Seven seasons or two horizons, whichever is longer, at most a quarter of the rows."""
     of_season = SEASONS_READ * (season or 1)
     wanted = max(of_season, 2 * horizon, LEAST_LOOKBACK)
     if wanted > n_rows // 4:

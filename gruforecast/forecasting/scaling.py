@@ -14,6 +14,7 @@ from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
 
 MOST_EXAMPLES = 2**23  # values to foretell that units are chosen by
+CLEARLY_LESS = 0.75  # of errors; those of the mean of white noise are 0.71 of its newest value's
 LEAST_CHANGE = 1.5  # of spreads, from the older half of the rows to the newer
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
 
@@ -97,8 +98,8 @@ def choose_normalize(
 ) -> tuple[str, str]:
     """What values are measured in, and why; ``targets`` of some ``rows`` are (n, H) of training.
 
-    "auto" is "standard" where the mean of all rows up to now foretells a series better than its
-    newest value does, and "last" otherwise: such series leave the range of what was seen.
+    "auto" is "standard" where the mean of all rows up to now foretells a series far better than
+    its newest value does, as of noise, and "last" otherwise.
     """
     if np.isfinite(loss.low):
         if kind in ("last", "window"):
@@ -122,9 +123,9 @@ def choose_normalize(
             error += np.bincount(panel.codes[own], far, minlength=panel.n_series)
     of_mean, of_newest = errors
     total = np.maximum(of_mean + of_newest, np.finfo(np.float64).tiny)  # every series counts alike
-    if (of_mean / total).sum() <= (of_newest / total).sum():
-        return "standard", "the mean so far foretells training rows better than the newest value"
-    return "last", "the newest value foretells training rows better than the mean so far"
+    if (of_mean / total).sum() <= CLEARLY_LESS * (of_newest / total).sum():
+        return "standard", "the mean so far foretells training rows far better than the newest value"
+    return "last", "the newest value foretells training rows about as well as the mean so far"
 
 
 def _some(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
