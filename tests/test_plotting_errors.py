@@ -41,8 +41,17 @@ class TestTraining:
 
     def test_curve_of_a_fit_to_a_series(self):
         model = GRUForecaster(**QUICK, horizon=2, lookback=6).fit(Y)
+        ax = TrainingDisplay.from_estimator(model).ax_
+        assert lines_of(ax)["training"].get_ydata().tolist() == model.loss_curve_
+        assert ax.get_ylabel() == "mean loss (absolute error)"
+
+    @pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
+    def test_where_no_epoch_is_better_than_the_start_none_is_marked(self):
+        walk = np.random.default_rng(0).standard_normal(200).cumsum()
+        model = GRUForecaster(**QUICK, horizon=2, lookback=6, learning_rate=10.0).fit(walk)
+        assert model.best_iter_ == 0
         lines = lines_of(TrainingDisplay.from_estimator(model).ax_)
-        assert lines["training"].get_ydata().tolist() == model.loss_curve_
+        assert not [name for name in lines if name.startswith("best")]
 
     @pytest.mark.parametrize(
         ("curve", "scale"), [([9, 3, 1], "log"), ([3, 2, 1], "linear"), ([9, 1, -3], "linear")]
@@ -149,6 +158,7 @@ class TestResiduals:
 
 
 class TestBacktest:
+    @pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
     def test_what_is_drawn_is_what_was_forecast(self):
         series = pd.Series(Y[:60], pd.date_range("2024-01-01", periods=60), name="load")
         model = GRUForecaster(**QUICK, lookback=6, early_stopping=False)

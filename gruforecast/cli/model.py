@@ -18,6 +18,7 @@ from gruforecast.forecasting.forecaster import GRUForecaster
 from gruforecast.foundations.checks import closest
 
 LEAST_SKILL = 0.02  # less than this is none
+PARTS = 100  # of a fit whose epochs a rule chooses
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +70,8 @@ def make_model(options: argparse.Namespace, horizon: int | None = None) -> GRUFo
 
 
 def n_epochs(model: GRUForecaster) -> int:
-    """How many a fit runs at most; that max_iter is a number is checked by the fit."""
-    return model.max_iter if isinstance(model.max_iter, int) else 1
+    """How many a fit runs at most, or parts of it where it will choose that itself."""
+    return model.max_iter if isinstance(model.max_iter, int) else PARTS
 
 
 def read_assignment(text: str, option: str) -> tuple[str, Any]:
@@ -125,7 +126,8 @@ class FitProgress:
         detail = f"epoch {estimator.n_iter_}, loss {estimator.loss_curve_[-1]:.3g}"
         if estimator.validation_loss_curve_:
             detail += f", validation {estimator.validation_loss_curve_[-1]:.3g}"
-        self.count(estimator, min(estimator.n_iter_, self.per_fit), detail)
+        most = estimator._state.settings.max_iter
+        self.count(estimator, self.per_fit * min(estimator.n_iter_, most) // most, detail)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """A fit has ended, or was interrupted."""

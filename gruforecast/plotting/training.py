@@ -79,12 +79,12 @@ class TrainingDisplay:
                 f"model: expected a fitted {type(model).__name__}, got one that has learnt no "
                 f"epoch; call fit before."
             )
-        loss = str(getattr(model, "loss", "cross_entropy"))
+        loss = str(getattr(model._state.settings, "loss", "cross_entropy"))
         return cls(
             training=curve,
             validation=model.validation_loss_curve_,
             best_iter=model.best_iter_ or None,
-            loss=None if loss == "auto" else loss.replace("_", " "),
+            loss=loss.replace("_", " "),
         ).plot(ax)
 
     def plot(self, ax: Any = None) -> TrainingDisplay:
