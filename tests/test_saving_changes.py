@@ -12,6 +12,9 @@ from gruforecast import GRUClassifier, GRUForecaster, ModelFormatError
 from tests.saving import MODELS, at, members, nodes, pack
 from tests.test_saving_hostile import PAYLOADS
 
+# A network that has learnt next to nothing adds little to what it starts from.
+pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
+
 
 @pytest.fixture(scope="module", params=MODELS)
 def content(request, tmp_path_factory):

@@ -18,6 +18,9 @@ from gruforecast.foundations import archive
 from tests.helpers import wavy_series
 from tests.saving import change, complaint, members, pack
 
+# A network that has learnt next to nothing adds little to what it starts from.
+pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
+
 VALUES = wavy_series(60, 1)[:, 0]
 
 

@@ -22,8 +22,8 @@ lookback : int, optional
         those that do follow the training rows are right: other splits than TimeSeriesSplit cannot
         be seen from an array.
     cell : {"gru", "lstm", "rnn"}, default "gru"
-    hidden_size : int, default 32
-        Units of a layer, in each direction.
+    hidden_size : int, optional
+        Units of a layer, in each direction. Default: 32.
     num_layers : int, default 1
     bidirectional : bool, default False
         Read each window backward in time, too.
@@ -42,15 +42,16 @@ lookback : int, optional
         in training, the age of its newest value ("mask"); carried forward ("ffill"); refused
         ("error"). Leading steps of a window (n, steps, F) without any value are no part of it.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "adagrad"}, default "adam"
-    learning_rate : float, default 0.005
-    learning_rate_schedule : {"constant", "step", "exponential", "cosine", "one_cycle", "plateau"}
-        Default "constant".
+    learning_rate : float, optional
+        Default: 0.005.
+    learning_rate_schedule : str, default "auto"
+        "constant" (which "auto" is), "step", "exponential", "cosine", "one_cycle" or "plateau".
     momentum : float, default 0.9
         Of sgd, in Nesterov's form.
-    batch_size : int, default 64
-        Windows of a step.
-    max_iter : int, default 100
-        Epochs: passes over the training rows.
+    batch_size : int, optional
+        Windows of a step. Default: 64.
+    max_iter : int, optional
+        Epochs: passes over the training rows. Default: 100.
     clip_norm, clip_value : float, optional
         Largest norm of the whole gradient (default 1) and largest entry of it.
     alpha : float, default 0
@@ -64,8 +65,8 @@ lookback : int, optional
         falls, and keep the best weights. "auto": from 1000 rows that can train.
     validation_fraction : float, default 0.1
         Share of the rows that are kept.
-    n_iter_no_change : int, default 10
-        Epochs without a fall of more than ``tol`` after which to stop.
+    n_iter_no_change : int, optional
+        Epochs without a fall of more than ``tol`` after which to stop. Default: 10.
     tol : float, default 1e-4
     warm_start : bool, default False
         ``fit`` goes on from the weights of the last fit, with its scales (and classes, and
@@ -99,7 +100,7 @@ network_, networks_ : Network, list of Network
     loss_curve_, validation_loss_curve_ : list of float
         Mean loss per epoch, in scaled units; the latter is None without validation.
     best_loss_, best_iter_ : float, int
-        The best loss (of validation if there is one) and its epoch.
+        The best loss (of validation if there is one) and its epoch; 0 is the start.
     stopping_reason_ : str
         "max_epochs", "early_stopping", "callback", "not_finite" or "interrupted".
     n_features_in_, feature_names_in_ : int, array

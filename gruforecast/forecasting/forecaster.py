@@ -8,29 +8,63 @@ from typing import Any
 import numpy as np
 
 from gruforecast.estimators.documentation import describe, document
+from gruforecast.estimators.parameters import ROWS
 from gruforecast.estimators.saving import saved
+from gruforecast.forecasting import choices
 from gruforecast.forecasting.arguments import as_tables, refuse
 from gruforecast.forecasting.choices import Suggestion
 from gruforecast.forecasting.series import SeriesForecaster
 from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.state import SeriesState
 
-LOOKBACK = """\
+LOOKBACK = f"""\
     lookback : int, optional
         Of rows with a y, None: every row is a window that is complete in itself, ``X (n, steps)``
         of one feature or ``X (n, steps, F)``, oldest step first. A number: rows are consecutive
         steps, and the window of a row is the row itself and up to ``lookback - 1`` rows before it.
-        Of series, None: two seasons or two horizons, whichever is longer, at least 16 rows and at
-        most a quarter of them.
+        Of series, None: {choices.SEASONS_READ} seasons or two horizons, whichever is longer, at
+        least {choices.LEAST_LOOKBACK} rows and at most a quarter of them.
 """
+OPEN = {
+    "hidden_size": f"""\
+    hidden_size : int, optional
+        Units of a layer, in each direction. Default: {ROWS["hidden_size"]}; of series
+        {choices.SMALL}, or {choices.LARGE} from {choices.MANY_WINDOWS} rows.
+""",
+    "learning_rate": f"""\
+    learning_rate : float, optional
+        Default: {ROWS["learning_rate"]}; of series {choices.FIXED["learning_rate"][0]}.
+""",
+    "learning_rate_schedule": f"""\
+    learning_rate_schedule : str, default "auto"
+        "constant", "step", "exponential", "cosine", "one_cycle" or "plateau". "auto":
+        "{ROWS["learning_rate_schedule"]}"; of series
+        "{choices.FIXED["learning_rate_schedule"][0]}".
+""",
+    "batch_size": f"""\
+    batch_size : int, optional
+        Windows of a step. Default: {ROWS["batch_size"]}; of series
+        {choices.FIXED["batch_size"][0]}.
+""",
+    "max_iter": f"""\
+    max_iter : int, optional
+        Epochs: passes over the training rows. Default: {ROWS["max_iter"]}; of series as many as
+        make {choices.N_STEPS} steps, at most {choices.MOST_EPOCHS}.
+""",
+    "n_iter_no_change": f"""\
+    n_iter_no_change : int, optional
+        Epochs without a fall of more than ``tol`` after which to stop. Default:
+        {ROWS["n_iter_no_change"]}; of series {choices.FIXED["n_iter_no_change"][0]}.
+""",
+}
 EARLY_STOPPING = """\
     early_stopping : bool or "auto", default "auto"
         Keep the chronological tail of each series for validation: no target in it trains, and no
         scale is learnt from it (with a y, the rows before it whose targets may reach into it do
         not train either). Stop when its loss no longer falls, and keep the best weights. "auto":
-        from 1000 rows that can train. Of series: without validation as many networks are trained
-        again, on the rows before the tail, whose errors there give ``skill_`` and the bounds of
-        forecasts.
+        from 1000 rows that can train; of series wherever the rows before the tail teach every
+        step. Errors in the tail of series give ``skill_`` and the bounds of forecasts: without
+        validation as many networks are trained again for that, on the rows before it.
 """
 NORMALIZE = """\
     normalize : {"auto", "standard", "last", "window", "none"}, default "auto"
@@ -44,7 +78,7 @@ NORMALIZE = """\
 
 
 @saved
-@describe(lookback=LOOKBACK, normalize=NORMALIZE, early_stopping=EARLY_STOPPING)
+@describe(lookback=LOOKBACK, normalize=NORMALIZE, early_stopping=EARLY_STOPPING, **OPEN)
 @document
 @dataclass(kw_only=True, eq=False, repr=False)
 class GRUForecaster(SeriesForecaster):
@@ -52,18 +86,32 @@ class GRUForecaster(SeriesForecaster):
 
     ``fit(X, y)``: the prediction for row t uses rows of X up to and including t, and never any y;
     y row t is whatever you aligned with it. ``fit(series)``, without y: the table is the series,
-    and ``forecast(24)`` tells its next 24 values on the stamps to come.
+    and ``forecast(24)`` tells its next 24 values on the stamps to come. What is left open is chosen
+    by a rule, of series by their length and season: ``suggest`` says what, and why.
 
     Parameters
     ----------
     {n_estimators}
-    loss : str, default "squared_error"
+    loss : str, default "auto"
         "squared_error", "absolute_error", "scaled_error" (of series: absolute errors in units of
         each one's naive error, as MASE counts them; with a y the same as "absolute_error"),
         "huber" (quadratic up to one deviation of y),
-        "quantile", or a likelihood: "gaussian", "student_t", "poisson".
+        "quantile", or a likelihood: "gaussian", "student_t", "poisson". "auto":
+        "squared_error"; of series "absolute_error".
     quantiles : tuple of float, default (0.1, 0.5, 0.9)
         Of the loss "quantile", and what ``predict_quantiles`` returns by default.
+    segment_length : int or "auto", default "auto"
+        Of series: steps that the network reads at once, which makes long windows short. "auto": a
+        season, or an even part of a long one; 1 reads step by step.
+    decoder : {"auto", "parallel", "direct", "recursive"}, default "auto"
+        Of series: "parallel" (which "auto" is) tells each segment to come by itself, one step on
+        from the last state; "direct" all steps to come from the last state; "recursive" learns one
+        step, and goes on from its own forecasts.
+    baseline : {"auto", "none"}, default "auto"
+        Of series: what forecasts are measured from. "auto": an average of the simplest ones (newest
+        value, means, season repeated), by their errors on training rows. The network begins as
+        this, and adds what it learns as far as the tail (see ``early_stopping``) bears it out.
+        "none", and losses whose values have a floor ("poisson"): nothing.
     horizon : int, optional
         Of series: steps that the network learns to forecast, each by itself. Default: one season
         (10 without one), at most a tenth of the rows.
