@@ -23,6 +23,7 @@ from gruforecast.training.losses import Loss
 
 SCALED = "scaled_error"  # a loss in units of naive errors
 WIDEST = 1e3  # how much more, or less, than usual an error in units of its scale may count
+ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 
 
@@ -105,6 +106,10 @@ class Course:
             )
         return Lesson(encoder, encoded, self._dataset(encoded, of_tail))
 
+    def whole(self, encoder: SeriesEncoder) -> Dataset:
+        """The targets in all rows."""
+        return self._dataset(encoder.encode(self.block), None)
+
     def validation(self, encoded: Encoded) -> Dataset:
         """The targets in the tail."""
         return self._dataset(encoded, True)
@@ -162,7 +167,7 @@ class Course:
         """What forecasts of the tail by networks that did not learn from it are worth."""
         rows = self.rows(of_tail=True, to_learn=False)
         if not len(rows):
-            return {"calibration": None, "skill": None, "trust": 1.0}
+            return {"calibration": None, "skill": None, "trust": 1.0, "goes_on": False}
         most = MOST_JUDGED // self.horizon
         if len(rows) > most:  # an even share of them, whatever their season
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -184,26 +189,32 @@ class Course:
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)
         if contest.is_empty():
-            return {"calibration": calibration, "skill": None, "trust": trust}
+            return {"calibration": calibration, "skill": None, "trust": trust, "goes_on": False}
         contest.warn_of_echo(forecasts.mean)
         skill = contest.table(forecasts.mean)
-        return {"calibration": calibration, "skill": skill, "trust": trust}
+        goes_on = trust > 0 and self.n_horizons >= ENOUGH_HORIZONS
+        return {"calibration": calibration, "skill": skill, "trust": trust, "goes_on": goes_on}
 
     def _trust(
         self, mean: np.ndarray, actual: np.ndarray, center: np.ndarray, scale: np.ndarray
     ) -> float:
         """The share of what networks add to the baseline that the tail bears out.
 
-        The one with the least error, less where the tail has fewer than three horizons of values:
-        then it is too short to tell skill from luck.
+        The one with the least error, less where the tail is so short that it cannot tell skill
+        from luck.
         """
         shares = np.linspace(0.0, 1.0, 11)
         errors = [
             np.nanmean(np.abs(actual - center - share * (mean - center)) / scale)
             for share in shares
         ]
-        n_horizons = np.isfinite(self.block.panel.values[self.is_tail]).sum() / self.horizon
-        return float(shares[int(np.argmin(errors))] * np.clip((n_horizons - 1) / 2, 0.0, 1.0))
+        is_enough = (self.n_horizons - 1) / (ENOUGH_HORIZONS - 1)
+        return float(shares[int(np.argmin(errors))] * np.clip(is_enough, 0.0, 1.0))
+
+    @property
+    def n_horizons(self) -> float:
+        """How many horizons of values the tail has."""
+        return float(np.isfinite(self.block.panel.values[self.is_tail]).sum() / self.horizon)
 
     def _origins(self, used: np.ndarray) -> list[Origin]:
         """What each series was like on the rows that are used (n,)."""

@@ -124,7 +124,7 @@ def choose_normalize(
     of_mean, of_newest = errors
     total = np.maximum(of_mean + of_newest, np.finfo(np.float64).tiny)  # every series counts alike
     if (of_mean / total).sum() <= CLEARLY_LESS * (of_newest / total).sum():
-        return "standard", "the mean so far foretells training rows far better than the newest value"
+        return "standard", "the mean so far foretells training rows better than the newest value"
     return "last", "the newest value foretells training rows about as well as the mean so far"
 
 
@@ -187,7 +187,8 @@ class WindowScaling:
 
 def _change(square: np.ndarray) -> float:
     """By how much the spread of newer windows differs from that of older ones, as a logarithm."""
-    older, newer = (float(np.mean(part)) if len(part) else 0.0 for part in np.array_split(square, 2))
+    halves = np.array_split(square, 2)
+    older, newer = (float(np.mean(part)) if len(part) else 0.0 for part in halves)
     return abs(np.log(newer / older)) / 2 if min(older, newer) > 0 else 0.0
 
 
