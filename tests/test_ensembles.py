@@ -23,6 +23,7 @@ LABELS = np.array(["down", "flat", "up"])[np.digitize(Y, [-0.4, 0.4])]
 COUNTS = np.round(3 * (Y - Y.min()))
 TABLE = pd.DataFrame(SERIES[:100], pd.date_range("2024", periods=100, freq="h"), ["a", "b"])
 QUICK = {"hidden_size": 4, "max_iter": 3, "learning_rate": 0.02, "random_state": 5}
+PLAIN = {"baseline": "none", "early_stopping": False}  # nothing follows on training
 RANDOM = {"dropout": 0.3, "num_layers": 2, "recurrent_dropout": 0.2, "batch_size": 16}
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 
@@ -156,7 +157,7 @@ def test_classes_of_tokens():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_forecasts_of_series(early_stopping):
-    choices = {"horizon": 4, "lookback": 6, "season": 6, "early_stopping": early_stopping}
+    choices = PLAIN | {"horizon": 4, "lookback": 6, "season": 6, "early_stopping": early_stopping}
     model = forecaster(3, **choices).fit(TABLE)
     alone = singles(model, TABLE)
     assert_same_networks(model, alone)
@@ -188,8 +189,9 @@ def test_as_many_networks_are_judged(monkeypatch):
         return review(self, networks, *args)
 
     monkeypatch.setattr(Course, "review", spy)
-    model = forecaster(3, horizon=3, lookback=6).fit(TABLE["a"])
-    validated = forecaster(3, horizon=3, lookback=6, early_stopping=True).fit(TABLE["a"])
+    choices = PLAIN | {"horizon": 3, "lookback": 6}
+    model = forecaster(3, **choices).fit(TABLE["a"])
+    validated = forecaster(3, **choices | {"early_stopping": True}).fit(TABLE["a"])
     assert [len(flats) for flats in seen] == [3, 3]
     for judged, final in zip(seen[0], model.networks_, strict=True):
         assert (judged != final.flat).any()  # from rows before the tail
@@ -223,8 +225,8 @@ def test_pickles_and_files(way, tmp_path):
 @pytest.mark.parametrize("series", [False, True])
 def test_warm_start(series):
     data = (TABLE["a"],) if series else (X, Y)
-    choices = {"warm_start": True, "horizon": 3, "lookback": 6} if series else {"warm_start": True}
-    model = forecaster(3, **choices).fit(*data)
+    choices = PLAIN | {"horizon": 3, "lookback": 6} if series else {}
+    model = forecaster(3, warm_start=True, **choices).fit(*data)
     alone = singles(model, *data)
     model.fit(*data)
     assert_same_networks(model, [one.fit(*data) for one in alone])
