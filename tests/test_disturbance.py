@@ -78,7 +78,9 @@ def problem(seed=1):
 
 
 def test_training_has_the_same_bits_for_any_threads_and_when_it_goes_on():
-    options = TrainingOptions(max_epochs=4, batch_size=70, noise=(0.2, 0.1), shift=0.2, seed=3)
+    options = TrainingOptions(
+        max_epochs=4, batch_size=70, input_noise=(0.2, 0.1), time_shift=0.2, seed=3
+    )
     found = []
     for n_threads in (1, 2):
         network, data = problem()
@@ -88,7 +90,7 @@ def test_training_has_the_same_bits_for_any_threads_and_when_it_goes_on():
     earlier = train(network, data, TrainingOptions(**vars(options) | {"max_epochs": 2}))
     train(network, data, options, resume_from=earlier.checkpoint)
     plain, data = problem()
-    train(plain, data, TrainingOptions(**vars(options) | {"noise": 0.0, "shift": 0.0}))
+    train(plain, data, TrainingOptions(**vars(options) | {"input_noise": 0.0, "time_shift": 0.0}))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], network.flat)
     assert (plain.flat != found[0]).any()
@@ -96,7 +98,7 @@ def test_training_has_the_same_bits_for_any_threads_and_when_it_goes_on():
 
 def test_neither_validation_nor_prediction_is_disturbed():
     network, data = problem()
-    options = TrainingOptions(max_epochs=3, learning_rate=1e-30, noise=5.0, shift=0.5)
+    options = TrainingOptions(max_epochs=3, learning_rate=1e-30, input_noise=5.0, time_shift=0.5)
     run = train(network, data, options, validation=data)
     loss = evaluate(network, data, "squared_error")
     assert run.validation_curve == [loss] * 3
@@ -106,10 +108,10 @@ def test_neither_validation_nor_prediction_is_disturbed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"noise": -0.1}, "noise: expected a finite number .*, got -0.1"),
-        ({"noise": (0.1, -1)}, r"noise\[1\]: expected a finite number .*, got -1"),
-        ({"noise": "much"}, "noise: expected a number, got 'much'"),
-        ({"shift": 1.5}, "shift: expected .* in .*1., got 1.5"),
+        ({"input_noise": -0.1}, "input_noise: expected a finite number .*, got -0.1"),
+        ({"input_noise": (0.1, -1)}, r"input_noise\[1\]: expected a finite number .*, got -1"),
+        ({"input_noise": "much"}, "input_noise: expected a number, got 'much'"),
+        ({"time_shift": 1.5}, "time_shift: expected .* in .*1., got 1.5"),
     ],
 )
 def test_wrong_options_are_named(options, message):
@@ -119,11 +121,15 @@ def test_wrong_options_are_named(options, message):
 
 def test_noise_is_for_each_numeric_column():
     network, data = problem()
-    with pytest.raises(ValueError, match="noise: expected one number for each of the 2 numeric"):
-        train(network, data, TrainingOptions(noise=(0.1, 0.1, 0.1)))
+    with pytest.raises(
+        ValueError, match="input_noise: expected one number for each of the 2 numeric"
+    ):
+        train(network, data, TrainingOptions(input_noise=(0.1, 0.1, 0.1)))
 
 
-@pytest.mark.parametrize("options", [{"noise": 0.2}, {"noise": (0.0, 0.2)}, {"shift": 0.05}])
+@pytest.mark.parametrize(
+    "options", [{"input_noise": 0.2}, {"input_noise": (0.0, 0.2)}, {"time_shift": 0.05}]
+)
 def test_a_gpu_refuses_and_auto_falls_back(options, monkeypatch):
     monkeypatch.setattr(device, "count_gpus", lambda: 1)
     monkeypatch.setattr(device, "has_compiler", lambda: True)

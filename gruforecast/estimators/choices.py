@@ -43,10 +43,10 @@ def settle(
         )
     if earlier is not None:
         parameters.settle(settings, {name: getattr(earlier, name) for name in SHAPE})
-    if isinstance(rows, Samples) and not reads_tokens(settings):
-        parameters.settle(settings, _for_windows(settings, rows.n_steps, n_training))
     if endless:
         parameters.settle(settings, {"learning_rate_schedule": "constant"})
+    if isinstance(rows, Samples) and not reads_tokens(settings):
+        parameters.settle(settings, _for_windows(settings, rows.n_steps, n_training))
     parameters.settle(settings, FIXED)
 
 
@@ -76,9 +76,9 @@ def disturbance(settings: Any, material: Material, training: np.ndarray) -> dict
     if settings.input_noise:
         series = material.series[np.isin(material.numbers, training)].astype(np.float64)
         if not len(series):  # windows without any value
-            return {"noise": noise, "shift": settings.time_shift}
+            return {"input_noise": noise, "time_shift": settings.time_shift}
         spread = series.std(axis=0)
         spread[((series == series.min(axis=0)) | (series == series.max(axis=0))).all(axis=0)] = 0.0
         spread[material.carried.values.shape[1] :] = 0.0
         noise = tuple((settings.input_noise * spread).tolist())
-    return {"noise": noise, "shift": settings.time_shift}
+    return {"input_noise": noise, "time_shift": settings.time_shift}

@@ -170,10 +170,10 @@ def _check_arguments(
     loss = options.make_loss()
     check_fit(network, data, loss)
     n_numeric = network.specification.n_numeric
-    if isinstance(options.noise, tuple) and len(options.noise) != n_numeric:
+    if isinstance(options.input_noise, tuple) and len(options.input_noise) != n_numeric:
         raise ValueError(
-            f"noise: expected one number for each of the {n_numeric} numeric columns, got "
-            f"{len(options.noise)}; pass as many, or one for all."
+            f"input_noise: expected one number for each of the {n_numeric} numeric columns, got "
+            f"{len(options.input_noise)}; pass as many, or one for all."
         )
     if validation is not None:
         check_fit(network, validation, loss)

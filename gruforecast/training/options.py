@@ -48,10 +48,10 @@ class TrainingOptions:
     patience : int, optional
         With a validation set: stop after so many epochs in a row without a loss below the best
         by more than ``tol``.
-    noise : float or sequence of float
+    input_noise : float or sequence of float
         Deviation of what is added to numeric inputs in training, in their units: one for all
         columns, or one for each. What goes straight to the outputs has none.
-    shift : float
+    time_shift : float
         Largest share of a window's steps by which it is moved in time in training, either way,
         drawn for every window; the value at its end is repeated.
     shuffle : bool
@@ -75,8 +75,8 @@ class TrainingOptions:
     l2: float = 0.0
     patience: int | None = None
     tol: float = 0.0
-    noise: float | Sequence[float] = 0.0
-    shift: float = 0.0
+    input_noise: float | Sequence[float] = 0.0
+    time_shift: float = 0.0
     shuffle: bool = True
     seed: int = 0
 
@@ -96,8 +96,8 @@ class TrainingOptions:
                 checked[name] = check_number(name, bound, low=0.0, open_low=True)
         for name in ("l1", "l2", "tol"):
             checked[name] = check_number(name, getattr(self, name), low=0.0)
-        checked["noise"] = _check_noise(self.noise)
-        checked["shift"] = check_number("shift", self.shift, low=0.0, high=1.0)
+        checked["input_noise"] = _check_noise(self.input_noise)
+        checked["time_shift"] = check_number("time_shift", self.time_shift, low=0.0, high=1.0)
         for name in ("loss_options", "optimizer_options", "schedule_options"):
             checked[name] = _plain_options(name, getattr(self, name))
         for name, value in checked.items():
@@ -117,14 +117,15 @@ class TrainingOptions:
 
     def make_disturbance(self, n_numeric: int) -> Disturbance | None:
         """What is done to windows with so many numeric columns in training, if anything."""
-        noise = np.broadcast_to(self.noise, (n_numeric,)).astype(np.float64)
-        return Disturbance(noise, self.shift) if noise.any() or self.shift else None
+        noise = np.broadcast_to(self.input_noise, (n_numeric,)).astype(np.float64)
+        return Disturbance(noise, self.time_shift) if noise.any() or self.time_shift else None
 
     def problem_on_gpu(self) -> str | None:
         """What a GPU cannot do, as an error says it."""
-        for name in ("noise", "shift"):
+        for name in ("input_noise", "time_shift"):
             if np.any(value := getattr(self, name)):
-                return f"{name}: expected 0 on a GPU, got {value}; choose it, or device='cpu'."
+                largest = f"{np.max(value):.3g}"
+                return f"{name}: expected 0 on a GPU, got {largest}; choose it, or device='cpu'."
         return None
 
     @property
@@ -154,8 +155,8 @@ class TrainingOptions:
 def _check_noise(value: Any) -> float | tuple[float, ...]:
     """A number, or one for each column."""
     if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str):
-        return tuple(check_number(f"noise[{k}]", v, low=0.0) for k, v in enumerate(value))
-    return check_number("noise", value, low=0.0)
+        return tuple(check_number(f"input_noise[{k}]", v, low=0.0) for k, v in enumerate(value))
+    return check_number("input_noise", value, low=0.0)
 
 
 def _plain_options(name: str, options: Any) -> dict[str, Any]:
