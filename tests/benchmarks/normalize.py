@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from gruforecast import GRUForecaster
-from tests.benchmarks.real_series import SERIES, data_argument, split
+from tests.benchmarks.real_series import SERIES, data_argument, plain, split
 
 KINDS = ("standard", "last", "window", "auto")
 
@@ -33,9 +33,9 @@ def main():
         for kind in KINDS:
             scores = []
             for seed in range(arguments.seeds):
-                model = GRUForecaster(
-                    horizon=horizon, normalize=kind, random_state=seed, **choices
-                )  # fmt: skip
+                usual = plain(training, horizon, choices.get("season"))
+                named = {"horizon": horizon, "normalize": kind, "random_state": seed}
+                model = GRUForecaster(**usual | named | choices)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     scores.append(model.fit(training).score(test))

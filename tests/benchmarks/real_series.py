@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gruforecast import from_long
+from gruforecast.forecasting.dates.cadence import Cadence
+from tests.helpers import PLAIN
 
 
 def _classic(folder, name, column, stamps=0):
@@ -99,6 +101,19 @@ def split(series, share):
         return series[times < cut], series[times >= cut]
     cut = int(len(series) * share)
     return series.iloc[:cut], series.iloc[cut:]
+
+
+def plain(training, horizon, season=None):
+    """A plain network: two seasons or horizons are read step by step, and squares are learnt."""
+    index = training.index
+    n = len(training) if isinstance(training, pd.Series) else training.size
+    n_rows, stamps = len(training), index
+    if isinstance(index, pd.MultiIndex):
+        stamps = training.groupby(level=0).get_group(index[0][0]).index.get_level_values(1)
+        n_rows = len(stamps)
+    season = season or Cadence.of(stamps, None).season or 1
+    lookback = max(1, min(max(2 * season, 2 * horizon, 16), n_rows // 4))
+    return PLAIN | {"max_iter": 100, "early_stopping": n >= 1000, "lookback": lookback}
 
 
 def data_argument(parser):
