@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gruforecast.foundations import device
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.network.windows import load_windows
 from gruforecast.training import Dataset, TrainingOptions, evaluate, train
@@ -125,19 +124,3 @@ def test_noise_is_for_each_numeric_column():
         ValueError, match="input_noise: expected one number for each of the 2 numeric"
     ):
         train(network, data, TrainingOptions(input_noise=(0.1, 0.1, 0.1)))
-
-
-@pytest.mark.parametrize(
-    "options", [{"input_noise": 0.2}, {"input_noise": (0.0, 0.2)}, {"time_shift": 0.05}]
-)
-def test_a_gpu_refuses_and_auto_falls_back(options, monkeypatch):
-    monkeypatch.setattr(device, "count_gpus", lambda: 1)
-    monkeypatch.setattr(device, "has_compiler", lambda: True)
-    monkeypatch.setattr(device, "capability", lambda number: 9.0)
-    _, data = problem()
-    network = Network(Specification(3, hidden_size=4, embeddings=((3, 2),)))
-    chosen = TrainingOptions(max_epochs=1, **options)
-    name = next(iter(options))
-    with pytest.raises(ValueError, match=f"{name}: expected 0 on a GPU, got .*; choose it, or"):
-        train(network, data, chosen, device="cuda")
-    train(network, data, chosen, device="auto")

@@ -131,8 +131,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         with unchanged_on_error(self):
             plan = self._prepare(X, y, sample_weight, groups, one_epoch=False, **beside)
             hardware = parameters.hardware(self)
-            dtype, problem = plan.state.settings.dtype, plan.options[0].problem_on_gpu()
-            gpu = gpu_for(hardware["device"], dtype, problem=problem)
+            gpu = gpu_for(hardware["device"], plan.state.settings.dtype)
         self._state, self.stopping_reason_ = plan.state, "interrupted"
         self.networks_ = plan.networks
         self._store(TrainingState.start(plan.networks[0], plan.options[0]), plan.validated)

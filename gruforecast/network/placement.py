@@ -6,15 +6,15 @@ from gruforecast.foundations.device import resolve_device
 from gruforecast.network.windows import Windows
 
 
-def gpu_for(device: str, dtype: str, *windows: Windows, problem: str | None = None) -> int | None:
+def gpu_for(device: str, dtype: str, *windows: Windows) -> int | None:
     """The number of the GPU to use, None for the CPU.
 
-    What a GPU cannot do runs on the CPU with "auto", and is an error with "cuda"; ``problem`` says
-    what that is, if the caller knows of something.
+    What a GPU cannot do runs on the CPU with "auto", and is an error with "cuda".
     """
     gpu = resolve_device(device)
     if gpu is None:
         return None
+    problem = None
     if dtype != "float32":
         problem = f"dtype: expected 'float32' on a GPU, got {dtype!r}; choose it, or device='cpu'."
     elif any(one.initial_state is not None for one in windows):

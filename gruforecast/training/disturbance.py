@@ -56,6 +56,10 @@ class Disturbance:
     noise: np.ndarray  # (numeric columns,) deviations
     shift: float
 
+    def reach(self, n_rows: int) -> int:
+        """By how many rows a window of so many is moved at most."""
+        return int(self.shift * n_rows + 1e-9)
+
     def apply(
         self,
         rows: np.ndarray,

@@ -130,8 +130,7 @@ def train_ensemble(
         _check_arguments(data, validation, callbacks, *one)
     windows = [part.windows for part in (data, validation) if part is not None]
     dtype = networks[0].specification.dtype
-    problem = next(filter(None, (one.problem_on_gpu() for one in options)), None)
-    gpu = gpu_for(device, dtype, *windows, problem=problem)
+    gpu = gpu_for(device, dtype, *windows)
     jobs = []
     for member, (network, chosen, before) in enumerate(
         zip(networks, options, earlier, strict=True)

@@ -120,14 +120,6 @@ class TrainingOptions:
         noise = np.broadcast_to(self.input_noise, (n_numeric,)).astype(np.float64)
         return Disturbance(noise, self.time_shift) if noise.any() or self.time_shift else None
 
-    def problem_on_gpu(self) -> str | None:
-        """What a GPU cannot do, as an error says it."""
-        for name in ("input_noise", "time_shift"):
-            if np.any(value := getattr(self, name)):
-                largest = f"{np.max(value):.3g}"
-                return f"{name}: expected 0 on a GPU, got {largest}; choose it, or device='cpu'."
-        return None
-
     @property
     def norm_limit(self) -> float:
         return math.inf if self.clip_norm is None else self.clip_norm

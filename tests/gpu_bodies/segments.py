@@ -29,6 +29,8 @@ MORE = {
     "one segment": (5, 1, 1, 4, {"reset_after": False, "recurrent_dropout": 0.4}),
 }  # fmt: skip
 CASES = test_segments.CASES | MORE
+DISTURBED = [{"input_noise": (0.3, 0.0)}, {"time_shift": 0.6}]
+DISTURBED += [{"input_noise": 0.2, "time_shift": 1.0}]
 
 
 def make_problem(case):
@@ -76,6 +78,16 @@ class Segments:
         other = make_trial(n=9, n_steps=7, seed=1, flags=flags, **choices)
         with with_blocks(card, n_blocks):
             check(card, trial._replace(validation=other.data), make_trial(), tolerance=tolerance)
+
+    @pytest.mark.parametrize("options", DISTURBED, ids=str)
+    @pytest.mark.parametrize("shape", [{}, {"segment_length": 2, "decoder_steps": 2, "n_lags": 4}])
+    def test_windows_that_are_disturbed(self, card, tolerance, options, shape):
+        flags = "ragged normalised" + " embeddings" * ("time_shift" in options)
+        options = options | {"batch_size": 18}
+        trial = make_trial(n=23, n_steps=5, flags=flags, options=options, **shape)
+        other = make_trial(n=9, n_steps=8, seed=1, flags=flags, **shape)
+        with with_blocks(card, 3):
+            check(card, trial._replace(validation=other.data), tolerance=tolerance)
 
     def test_weights_outside_of_shared_memory(self, card, tolerance):
         trial = make_trial(

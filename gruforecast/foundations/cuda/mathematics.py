@@ -16,6 +16,8 @@ ONE, TWO, HALF, TEN = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.floa
 _U = np.uint64
 _STEP, _FIRST, _SECOND = _U(STEP), _U(FIRST), _U(SECOND)
 _THIRTY, _TWENTY_SEVEN, _THIRTY_ONE, _ELEVEN = _U(30), _U(27), _U(31), _U(11)
+_TWENTY_ONE, _THIRTY_TWO, _LOW = _U(21), _U(32), _U((1 << 21) - 1)
+SMALLEST = np.float32(2.0**-53)
 
 
 @gpu_twin(mathematics.sigmoid)
@@ -76,13 +78,33 @@ def mixed(key, number):
 
 
 @gpu_part
+def random_bits(key, index):
+    """The 53 bits that ``uniform(key, index)`` of the CPU is made of."""
+    bits = key + _U(index) * _STEP + _STEP
+    bits = (bits ^ (bits >> _THIRTY)) * _FIRST
+    bits = (bits ^ (bits >> _TWENTY_SEVEN)) * _SECOND
+    bits = bits ^ (bits >> _THIRTY_ONE)
+    return bits >> _ELEVEN
+
+
+@gpu_part
 def is_kept(key, index, threshold):
     """Whether dropout keeps a value: ``uniform(key, index) >= rate`` of the CPU, in integers.
 
     ``threshold`` is rate * 2**53, rounded up.
     """
-    bits = key + _U(index) * _STEP + _STEP
-    bits = (bits ^ (bits >> _THIRTY)) * _FIRST
-    bits = (bits ^ (bits >> _TWENTY_SEVEN)) * _SECOND
-    bits = bits ^ (bits >> _THIRTY_ONE)
-    return (bits >> _ELEVEN) >= _U(threshold)
+    return random_bits(key, index) >= _U(threshold)
+
+
+@gpu_part
+def uniform(key, index):
+    """``uniform`` of the CPU, rounded: 1 may be among it."""
+    return np.float32(random_bits(key, index)) * SMALLEST
+
+
+@gpu_part
+def drawn_below(key, index, n):
+    """``int(uniform(key, index) * n)`` of the CPU, in integers."""
+    bits, n = random_bits(key, index), _U(n)
+    low = ((bits & _LOW) * n) >> _TWENTY_ONE
+    return np.int64(((bits >> _TWENTY_ONE) * n + low) >> _THIRTY_TWO)

@@ -15,6 +15,7 @@ from gruforecast.network.cuda.normalisation import gain_gradient, normalise, nor
 from gruforecast.network.cuda.pooling import pool, pool_backward
 from gruforecast.network.cuda.products import add_gradient, add_sums, multiply, transpose
 from gruforecast.network.cuda.reader import (
+    add_noise,
     embed,
     embed_backward,
     gather,
@@ -150,6 +151,8 @@ def _carry_out(memory, shard, o, code):
         places_ahead(memory, shard, o)
     elif code == fields.LAGS:
         newest_values(memory, shard, o)
+    elif code == fields.NOISE:
+        add_noise(memory, shard, o)
     elif code == fields.POOL:
         pool(memory, shard, o)
 

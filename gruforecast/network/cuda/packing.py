@@ -113,6 +113,8 @@ class Plan:
             fields.N_BACKWARD: len(program.backward),
             fields.WEIGHTS: weights,
             fields.N_WEIGHTS: program.wide.size,
+            fields.DEVIATIONS: -1,
+            fields.REACH: -1,
         }
 
     def send(self, card: Card) -> tuple[Any, Any, Any]:

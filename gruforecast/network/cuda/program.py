@@ -54,7 +54,13 @@ class Program(StackProgram):
         self.do(
             fields.GATHER, *self.numbers, self.codes, self.n_codes, stack.n_steps,
             spec.segment_length, spec.input_size, stack.first, of_rows,
+            self.take(self.n_rows),
         )  # fmt: skip
+        if self.is_learnt:
+            self.do(
+                fields.NOISE, *self.numbers, stack.n_steps, spec.segment_length, spec.input_size,
+                of_rows, stack.n_drawn * spec.segment_length,
+            )  # fmt: skip
         for arguments in self._tables(self.numbers[0]):
             self.do(fields.EMBED, *arguments)
         if not spec.reads_segments:
@@ -99,13 +105,8 @@ class Program(StackProgram):
         first, self.n_read = self.take(self.n_rows), n_ahead * self.n_rows
         self.ahead = Stack(n_ahead, self.n_read, first, n_ahead, DECODER, is_apart=True)
         x = self.take(self.n_read * width)
-        of_row = spec.segment_length * self.n_codes  # codes of a segment
-        newest = self.codes + self.windows.n_rows * of_row - (self.n_rows - 1) * of_row
-        newest -= self.n_codes
         self.codes_ahead = self.take(self.n_read * (1 + self.n_codes))
-        self.do(
-            fields.PLACES_AHEAD, self.codes_ahead, 1 + self.n_codes, n_ahead, newest, of_row, first
-        )
+        self.do(fields.PLACES_AHEAD, self.codes_ahead, 1 + self.n_codes, n_ahead, first)
         for arguments in self._tables_ahead(x):
             self.do(fields.EMBED, *arguments)
         self._forward_stack(self.ahead, x, width)
@@ -193,8 +194,7 @@ class Program(StackProgram):
         """Adds to the outputs what is linear in the newest values."""
         spec, width = self.spec, filled(self.spec.n_lags)
         self.lags = self.take(self.n_rows * width), width
-        of_windows = (self.windows.n_steps, spec.segment_length, spec.input_size)
-        self.do(fields.LAGS, *self.lags, spec.n_lags, *self.numbers, *of_windows)
+        self.do(fields.LAGS, *self.lags, spec.n_lags)
         self.do(
             fields.PRODUCT, self.lags[0], self.at("shortcut.w"), self.raw, self.n_rows,
             self.raw_width, width, 1, 0,

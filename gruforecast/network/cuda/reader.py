@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
-from gruforecast.foundations.cuda.mathematics import ONE
+from gruforecast.foundations.cuda.mathematics import ONE, TWO, drawn_below, mixed, uniform
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
@@ -20,12 +20,14 @@ from gruforecast.foundations.cuda.primitives import (
     thread,
 )
 from gruforecast.network.cuda.fields import (
+    DEVIATIONS,
     FACTORS,
     LENGTHS,
     N_FEATURES,
     N_NUMERIC,
     N_ROWS,
     OFFSETS,
+    REACH,
     SERIES,
     STARTS,
     WEIGHTS,
@@ -33,28 +35,44 @@ from gruforecast.network.cuda.fields import (
 from gruforecast.network.cuda.products import following, spread
 from gruforecast.network.cuda.rows import field, window_of
 
+THREE = np.float32(3.0)
+OF_NOISE, OF_SHIFTS = np.uint64(3), np.uint64(4)  # as in training/disturbance.py
+
+
+@gpu_part
+def _moved(memory, shard, i, n):
+    """By how many rows a window of n rows is moved in training."""
+    reach = np.int64(ld(memory.places, field(memory, shard.model, REACH) + n))
+    key = mixed(shard.key, OF_SHIFTS)
+    return drawn_below(key, np.int64(shard.position + i), 2 * reach + 1) - reach
+
 
 @gpu_routine
 def gather(memory, shard, o):
     """x (S R, W I filled up): numbers of the rows of segments; codes (S R W, E) of categories.
 
     Also notes for each window the first row that is not masked, and the segment of that row: none
-    in one that fills up.
+    in one that fills up. A window that is moved in training reads its first or last row again.
     """
     plan, work, model, data = memory.plan, memory.work, shard.model, shard.dataset
     x_at, width = shard.work + ld(plan, o + 1), ld(plan, o + 2)
     codes_at, n_codes = shard.work + ld(plan, o + 3), ld(plan, o + 4)
     n_segments, length, n_inputs = ld(plan, o + 5), ld(plan, o + 6), ld(plan, o + 7)
     first_at, of_rows = shard.work + ld(plan, o + 8), shard.work + ld(plan, o + 9)
+    moved_at = shard.work + ld(plan, o + 10)
     n_rows, n_numeric = field(memory, model, N_ROWS), field(memory, model, N_NUMERIC)
-    n_features = field(memory, data, N_FEATURES)
+    n_features, n_all = field(memory, data, N_FEATURES), n_segments * length
     series, offsets = field(memory, data, SERIES), field(memory, data, OFFSETS)
     for i in range(thread(), n_rows, n_threads()):
-        first = n_segments * length
+        first, moved = n_all, np.int64(0)
         if i < shard.n_windows:
-            first -= ld(memory.places, field(memory, data, LENGTHS) + window_of(memory, shard, i))
+            n = ld(memory.places, field(memory, data, LENGTHS) + window_of(memory, shard, i))
+            first -= n
+            if shard.is_training != 0 and field(memory, model, REACH) >= 0:
+                moved = _moved(memory, shard, i, n)
         st(work, of_rows + i, np.float32(first))
         st(work, first_at + i, np.float32(divided(first, length)[0]))
+        st(work, moved_at + i, np.float32(moved))
     barrier()
     i, j, step_i, step_j = spread(width + length * n_codes)
     while i < n_segments * n_rows:
@@ -67,10 +85,11 @@ def gather(memory, shard, o):
         if w < length and t >= first and (is_code or column < n_numeric):
             window = window_of(memory, shard, row)
             start = ld(memory.places, field(memory, data, STARTS) + window) - first
-            value = ld(memory.data, series + (start + t) * n_features + column)
+            source = max(t + np.int64(ld(work, moved_at + row)), first)
+            source = start + min(source, n_all - 1)
+            value = ld(memory.data, series + source * n_features + column)
             if offsets >= 0 and column == 0 and not is_code:
-                value = value - ld(memory.data, offsets + window)
-                value = value * ld(memory.data, field(memory, data, FACTORS) + window)
+                value = _normalised(memory, data, window, value)
         if is_code:
             at = codes_at + i * length * n_codes + j - width
             st(work, at, value if t >= first else -ONE)
@@ -78,6 +97,55 @@ def gather(memory, shard, o):
             st(work, x_at + i * width + j, value)
         i, j = following(i, j, step_i, step_j, width + length * n_codes)
     barrier()
+
+
+@gpu_part
+def _normalised(memory, data, window, value):
+    """A value of the first column, of windows that are normalised one by one."""
+    value = value - ld(memory.data, field(memory, data, OFFSETS) + window)
+    return value * ld(memory.data, field(memory, data, FACTORS) + window)
+
+
+@gpu_routine
+def add_noise(memory, shard, o):
+    """Numbers of x (S R, W I) += bell-shaped noise in training, where it is asked for."""
+    deviations = field(memory, shard.model, DEVIATIONS)
+    if shard.is_training == 0 or deviations < 0:
+        return
+    plan, work = memory.plan, memory.work
+    x_at, width = shard.work + ld(plan, o + 1), ld(plan, o + 2)
+    n_segments, length, n_inputs = ld(plan, o + 3), ld(plan, o + 4), ld(plan, o + 5)
+    of_rows, n_drawn = shard.work + ld(plan, o + 6), ld(plan, o + 7)
+    n_before = n_segments * length - n_drawn  # rows that windows that train do not have
+    n_rows, n_numeric = field(memory, shard.model, N_ROWS), field(memory, shard.model, N_NUMERIC)
+    n_features = field(memory, shard.dataset, N_FEATURES)
+    key = mixed(shard.key, OF_NOISE)
+    i, j, step_i, step_j = spread(width)
+    while i < n_segments * n_rows:
+        (s, row), (w, column) = divided(i, n_rows), divided(j, n_inputs)
+        t = s * length + w
+        if w < length and column < n_numeric and t >= np.int64(ld(work, of_rows + row)):
+            begin = ((shard.position + row) * n_drawn + t - n_before) * n_features
+            at, place = 3 * (begin + column), x_at + i * width + j
+            bell = uniform(key, at) + uniform(key, at + 1) + uniform(key, at + 2)
+            noise = ld(memory.data, deviations + column) * (TWO * bell - THREE)
+            st(work, place, ld(work, place) + noise)
+        i, j = following(i, j, step_i, step_j, width)
+    barrier()
+
+
+@gpu_part
+def _newest(memory, shard, row, age, column):
+    """A number of the row that has an age, 1 that of the newest; is there one? And the window."""
+    data, value, is_there, window = shard.dataset, ZERO, False, np.int64(0)
+    if row < shard.n_windows:
+        window = window_of(memory, shard, row)
+        n = ld(memory.places, field(memory, data, LENGTHS) + window)
+        if age <= n:
+            end = ld(memory.places, field(memory, data, STARTS) + window) + n
+            at = field(memory, data, SERIES) + (end - age) * field(memory, data, N_FEATURES)
+            value, is_there = ld(memory.data, at + column), True
+    return value, is_there, window
 
 
 @gpu_routine
@@ -88,14 +156,15 @@ def places_ahead(memory, shard, o):
     """
     plan, work = memory.plan, memory.work
     codes_at, n_codes, n_ahead = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
-    newest, stride = shard.work + ld(plan, o + 4), ld(plan, o + 5)
-    n_rows, first_at = field(memory, shard.model, N_ROWS), shard.work + ld(plan, o + 6)
+    first_at, n_rows = shard.work + ld(plan, o + 4), field(memory, shard.model, N_ROWS)
+    n_numeric = field(memory, shard.model, N_NUMERIC)
     i, j, step_i, step_j = spread(n_codes)
     while i < n_ahead * n_rows:
         m, row = divided(i, n_rows)
         value = np.float32(m)
         if j > 0:
-            value = ld(work, newest + row * stride + j - 1)
+            code, is_there, _ = _newest(memory, shard, row, 1, n_numeric + j - 1)
+            value = code if is_there else -ONE
         st(work, codes_at + i * n_codes + j, value)
         if i < n_rows and j == 0:
             st(work, first_at + row, ZERO)
@@ -105,19 +174,17 @@ def places_ahead(memory, shard, o):
 
 @gpu_routine
 def newest_values(memory, shard, o):
-    """out (R, L filled up) <- the first column of the newest L rows of x (S R, W I), or zeros."""
+    """out (R, L filled up) <- the first column of the newest L rows of windows, or zeros."""
     plan, work = memory.plan, memory.work
     at, width, n_lags = shard.work + ld(plan, o + 1), ld(plan, o + 2), ld(plan, o + 3)
-    x_at, x_width = shard.work + ld(plan, o + 4), ld(plan, o + 5)
-    n_segments, length, n_inputs = ld(plan, o + 6), ld(plan, o + 7), ld(plan, o + 8)
-    n_rows = field(memory, shard.model, N_ROWS)
-    n_before = n_lags - n_segments * length  # rows that windows do not have
+    offsets = field(memory, shard.dataset, OFFSETS)
     i, j, step_i, step_j = spread(width)
-    while i < n_rows:
+    while i < field(memory, shard.model, N_ROWS):
         value = ZERO
-        if n_before <= j < n_lags:
-            s, w = divided(j - n_before, length)
-            value = ld(work, x_at + (s * n_rows + i) * x_width + w * n_inputs)
+        if j < n_lags:
+            value, is_there, window = _newest(memory, shard, i, n_lags - j, 0)
+            if is_there and offsets >= 0:
+                value = _normalised(memory, shard.dataset, window, value)
         st(work, at + i * width + j, value)
         i, j = following(i, j, step_i, step_j, width)
     barrier()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gruforecast.foundations.cuda.jit import gpu_part, gpu_routine
-from gruforecast.foundations.cuda.mathematics import ONE, is_kept, mixed
+from gruforecast.foundations.cuda.mathematics import ONE, SMALLEST, is_kept, mixed
 from gruforecast.foundations.cuda.primitives import (
     ZERO,
     barrier,
@@ -21,7 +21,6 @@ from gruforecast.foundations.cuda.primitives import (
 from gruforecast.network.cuda.fields import ADDED, N_ROWS, TURNED, WEIGHTS
 from gruforecast.network.cuda.products import following, spread
 
-SMALLEST = np.float32(2.0**-53)
 OF_LAYERS, OF_STATES = np.uint64(0), np.uint64(1)  # what a dropout mask is for
 
 

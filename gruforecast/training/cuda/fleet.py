@@ -9,6 +9,7 @@ import numpy as np
 
 from gruforecast.foundations.cuda.card import Card
 from gruforecast.foundations.random import derive_key
+from gruforecast.network.cuda.fields import DEVIATIONS, REACH
 from gruforecast.network.cuda.layout import WIDE, WideLayout, filled
 from gruforecast.network.cuda.learning import LearningProgram
 from gruforecast.network.cuda.packing import Plan, Pool, check_places, fitting_program, n_that_fit
@@ -120,6 +121,7 @@ class Fleet:
         return (
             plan.describe(program, self.places[number])
             | _numbers(job)
+            | _disturbance(plan, job)
             | {
                 f.TRAINING: _add(plan, job.data),
                 f.VALIDATION: -1 if job.validation is None else _add(plan, job.validation),
@@ -185,6 +187,18 @@ def _numbers(job: Job) -> dict[int, int]:
         f.LOSS: number_of("loss", loss, losses.KINDS, loss),
         f.OPTIMIZER: number_of("optimizer", kind, optimizers.KINDS, optimizer),
     }
+
+
+def _disturbance(plan: Plan, job: Job) -> dict[int, int]:
+    """Where the deviations of noise stand, and for windows of 0, 1, ... rows how far they move."""
+    found: dict[int, int] = {}
+    done = job.options.make_disturbance(job.network.specification.n_numeric)
+    if done is not None and done.noise.any():
+        found[DEVIATIONS] = plan.data.add(done.noise)
+    if done is not None and done.shift:
+        lengths = range(job.data.windows.n_steps + 1)
+        found[REACH] = plan.places.add([done.reach(n) for n in lengths])
+    return found
 
 
 def _add(plan: Plan, data: Dataset) -> int:
