@@ -6,6 +6,9 @@ import pytest
 
 from gruforecast import GRUForecaster, make_weather
 
+# A network that has learnt next to nothing adds little to what it starts from.
+pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
+
 N, H = 400, 4
 STAMPS = pd.date_range("2024-01-01", periods=N + 3 * H, freq="h", name="hour")
 RNG = np.random.default_rng(1)
@@ -158,7 +161,6 @@ class TestMissingValues:
             small(missing="error").fit(PERIODIC[:N], **{what: X.where(X > 0)})
 
 
-@pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 @pytest.mark.parametrize("encoding", ["cyclic", "embedded"])
 @pytest.mark.parametrize("share", [1.0, 0.6])
 def test_the_calendar_of_past_and_future(encoding, share):

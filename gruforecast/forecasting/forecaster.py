@@ -62,9 +62,10 @@ EARLY_STOPPING = """\
         Keep the chronological tail of each series for validation: no target in it trains, and no
         scale is learnt from it (with a y, the rows before it whose targets may reach into it do
         not train either). Stop when its loss no longer falls, and keep the best weights. "auto":
-        from 1000 rows that can train; of series wherever the rows before the tail teach every
-        step. Errors in the tail of series give ``skill_`` and the bounds of forecasts: without
-        validation as many networks are trained again for that, on the rows before it.
+        from 1000 rows that can train. Of series: wherever the rows before the tail teach every
+        step; once judged, networks whose skill the tail bears out go on for a while on all rows.
+        Errors in the tail of series give ``skill_`` and the bounds of forecasts: without validation
+        as many networks are trained again for that, on the rows before it.
 """
 NORMALIZE = """\
     normalize : {"auto", "standard", "last", "window", "none"}, default "auto"
