@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from gruforecast.estimators import parameters
 
 USUAL_HORIZON = 10  # of a series without a season
@@ -53,6 +55,23 @@ def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
     if wanted == of_season:
         return wanted, f"{SEASONS_READ} seasons of {season} rows"
     return wanted, "two horizons" if wanted == 2 * horizon else "what a window should have"
+
+
+def choose_calendar(stamps: pd.Index) -> tuple[tuple[str, ...], str]:
+    """Parts of dates that go round at least twice in the rows, and are not the same in all."""
+    if isinstance(stamps, pd.PeriodIndex):
+        stamps = stamps.to_timestamp()
+    if not isinstance(stamps, pd.DatetimeIndex) or len(stamps) < 3:
+        return (), "the stamps are no dates"
+    step, span = (stamps[1:] - stamps[:-1]).to_numpy().min(), stamps[-1] - stamps[0]
+    of_day = "hour" if step >= pd.Timedelta(hours=1) else "minuteofday"
+    parts = {of_day: (1, 1), "dayofweek": (7, 7), "dayofyear": (366, 28)}  # cycle, longest step
+    kept = [
+        name
+        for name, (cycle, longest) in parts.items()
+        if step < pd.Timedelta(days=longest) and span >= 2 * pd.Timedelta(days=cycle)
+    ]
+    return tuple(kept), "parts of the dates that go round twice or more in the rows"
 
 
 def _segment_length(facts: Facts) -> Choice:

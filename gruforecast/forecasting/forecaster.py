@@ -131,7 +131,7 @@ class GRUForecaster(SeriesForecaster):
         others say may differ from series to series.
     freq : str or offset, optional
         Of series: the frequency of their index, where it cannot be inferred.
-    calendar : tuple of str, default ()
+    calendar : tuple of str or "auto", default "auto"
         Of series: inputs made from the stamps of past and future: "minute", "minuteofday", "hour",
         "day", "dayofweek", "dayofyear", "week", "month", "quarter", "weekend".
     calendar_encoding : {"cyclic", "embedded"}, default "cyclic"

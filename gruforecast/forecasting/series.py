@@ -52,6 +52,12 @@ def _count_or_auto(name: str, value: Any) -> Any:
     return check_integer(name, value, low=1)
 
 
+def _parts_or_auto(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value == "auto":
+        return value
+    return check_names(() if value is None else value)
+
+
 class OfBounds(Learnt, total=False):
     """Attributes that a fit to series long enough leaves."""
 
@@ -81,7 +87,7 @@ class SeriesForecaster(RowForecaster):
     seasonal: str = "none"
     channels: str = "independent"
     freq: Any = None
-    calendar: Sequence[str] = ()
+    calendar: Sequence[str] | str = "auto"
     calendar_encoding: str = "cyclic"
     series_embedding_size: int | None = None
     handle_unknown: str = "error"
@@ -98,7 +104,7 @@ class SeriesForecaster(RowForecaster):
         "seasonal": parameters.choice("none", "difference", "multiplicative", "auto"),
         "channels": parameters.choice("independent", "mixed"),
         "freq": lambda name, value: value,
-        "calendar": lambda name, value: check_names(() if value is None else value),
+        "calendar": _parts_or_auto,
         "calendar_encoding": parameters.choice("cyclic", "embedded"),
         "series_embedding_size": _COUNT,
         "handle_unknown": parameters.choice("error", "ignore"),

@@ -10,7 +10,13 @@ import pandas as pd
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.channels import check_together
-from gruforecast.forecasting.choices import Facts, choose_horizon, choose_lookback, settle
+from gruforecast.forecasting.choices import (
+    Facts,
+    choose_calendar,
+    choose_horizon,
+    choose_lookback,
+    settle,
+)
 from gruforecast.forecasting.course import Course
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.line import Line
@@ -45,7 +51,7 @@ def make_course(
         settings.lookback = settings.lookback or before.lookback
         shape = ("loss", "hidden_size", "segment_length", "decoder")
         parameters.settle(settings, {name: getattr(before.settings, name) for name in shape})
-        for name in ("normalize", "seasonal", "channels"):
+        for name in ("normalize", "seasonal", "channels", "calendar"):
             had, got = getattr(before.settings, name), getattr(settings, name)
             if got not in ("auto", had):
                 raise ValueError(
@@ -84,6 +90,11 @@ def make_course(
             f"series: expected at least horizon + 1 = {horizon + 1} rows, got {longest}; pass "
             f"more rows{advice}."
         )
+    if settings.calendar == "auto":
+        stamps = max(panel.stamps, key=len)
+        settings.calendar, reasons["calendar"] = choose_calendar(stamps)
+        if cadence.kind == "rows":
+            settings.calendar, reasons["calendar"] = (), "the stamps show no rhythm"
     has_future = bool(settings.calendar) or beside.known is not None
     block = Block.build(panel, cadence, horizon, beside, has_future=has_future, is_training=True)
     is_tail = _newest_observed(panel, settings.validation_fraction, max(horizon, LEAST_TAIL))
