@@ -49,7 +49,7 @@ def plan_series(
     encoder, from_zero = lesson.encoder, lesson.encoder.baseline is not None
     block = course.block
     panel, every = block.panel, np.ones(block.panel.n, bool)
-    if validate:
+    if validate and settings.early_stopping == "auto":
         encoder = encoder.with_baseline_of(block, every)
     errors = naive_error(block, every, course.season)
     state = SeriesState(

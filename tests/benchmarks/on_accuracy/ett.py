@@ -86,7 +86,7 @@ def _ours(folder: Path, horizon: int, seed: int, quick: bool) -> Values:
     share = (VALIDATED - TRAIN) / VALIDATED  # the validation rows, neither more nor less
     model = model_of(
         GRUForecaster, seed, quick,
-        horizon=horizon, lookback=LOOKBACK, validation_fraction=share,
+        horizon=horizon, lookback=LOOKBACK, validation_fraction=share, early_stopping=True,
     )  # fmt: skip
     model, found = fitted(model, table.iloc[:VALIDATED])
     forecast = quietly(model.predict, table.iloc[VALIDATED - 1 :])

@@ -64,7 +64,8 @@ def _exchange_ours(table: pd.DataFrame, seed: int, quick: bool) -> Values:
     first, n_train = int(VALIDATED * len(table)), int(TRAIN * len(table))
     longest = max(STEPS)
     share = (first - n_train) / first
-    model = model_of(GRUForecaster, seed, quick, horizon=longest, validation_fraction=share)
+    fixed = {"horizon": longest, "validation_fraction": share, "early_stopping": True}
+    model = model_of(GRUForecaster, seed, quick, **fixed)
     model, found = fitted(model, table.iloc[:first])
     made = quietly(model.predict, table.iloc[first - longest :])  # from row first - longest on
     for step in STEPS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def floor_errors(split: Split) -> dict[str, Values]:
     return {who: errors(split, f(values, split.origins)) for who, f in functions.items()}
 
 
-def our_errors(split: Split, seed: int, quick: bool, **fixed: float) -> Values:
+def our_errors(split: Split, seed: int, quick: bool, **fixed: Any) -> Values:
     """A backtest with one fit: ``predict`` is the forecast from every row."""
     model = model_of(GRUForecaster, seed, quick, horizon=split.horizon, **fixed)
     model, found = fitted(model, split.series.iloc[: split.n_fit])
@@ -100,7 +100,7 @@ def _ozone_floors(folder: Path, horizon: int) -> dict[str, Values]:
 
 def _ozone_ours(folder: Path, horizon: int, seed: int, quick: bool) -> Values:
     split, share = _ozone(folder, horizon)
-    return our_errors(split, seed, quick, validation_fraction=share)
+    return our_errors(split, seed, quick, validation_fraction=share, early_stopping=True)
 
 
 def _ozone_cases(folder: Path) -> list[Case]:
