@@ -198,6 +198,7 @@ def test_the_fitted_estimator_is_the_one_of_that_epoch(cls, lookback, recorded):
     y = Y > 0 if cls is GRUClassifier else Y
     apply = "transform" if cls is GRUEncoder else "predict"
     choices = QUICK | {"lookback": lookback, "dropout": 0.3, "num_layers": 2, "batch_size": 32}
+    choices["learning_rate_schedule"] = "constant"  # others depend on the number of epochs
     recorder = recorded(cls(**choices), y=y)
     for n_epochs, model in enumerate(recorder.models, start=1):
         alone = cls(**choices | {"max_iter": n_epochs}).fit(X, y)
