@@ -130,7 +130,6 @@ def test_windows_of_three_axes(gpu):
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"up": 3.0}])
 def test_classes_of_numbers(gpu, lookback, class_weight):
     choices = {"lookback": lookback, "class_weight": class_weight, "early_stopping": True}
-    choices |= {"input_noise": 0, "time_shift": 0}  # which a GPU does not take
     model = compare(gpu, GRUClassifier(**QUICK | choices), GAPS, LABELS, sample_weight=WEIGHTS)
     assert model.classes_.tolist() == ["down", "flat", "up"]
     expected = model.predict(GAPS)

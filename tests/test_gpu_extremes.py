@@ -68,8 +68,7 @@ def test_one_feature_and_one_unit(cell):
 def test_many_units_features_and_outputs(cell):
     x, y = np.tile(X[:9], (1, 20)).reshape(9, 2, 20), np.outer(Y[:9], np.arange(1, 21))
     compare(x, y, cell=cell, hidden_size=40, max_iter=1)
-    still = {"input_noise": 0, "time_shift": 0}
-    compare(X, np.arange(31) % 12, cls=GRUClassifier, max_iter=1, **still)
+    compare(X, np.arange(31) % 12, cls=GRUClassifier, max_iter=1)
 
 
 @pytest.mark.parametrize("horizon", [1, 8])

@@ -43,8 +43,6 @@ def gpu(monkeypatch):
 
 def pair(cls=GRUForecaster, **choices):
     """The same estimator for a GPU and for a CPU, not fitted yet."""
-    if cls is GRUClassifier:
-        choices |= {"input_noise": 0, "time_shift": 0}  # which a GPU does not take
     return (cls(**QUICK | choices | {"device": name}) for name in ("cuda", "cpu"))
 
 
