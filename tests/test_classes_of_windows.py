@@ -7,7 +7,6 @@ import pytest
 
 import gruforecast
 from gruforecast import GRUClassifier, GRUEncoder
-from gruforecast.foundations import device
 
 BRIEF = {"hidden_size": 4, "max_iter": 2, "random_state": 0}
 NAMES = (
@@ -155,18 +154,3 @@ def test_a_fit_that_goes_on_keeps_the_shape():
 def test_wrong_values_are_named(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         GRUClassifier(**options).fit(*windows())
-
-
-def test_a_gpu_says_what_it_does_not_take(monkeypatch):
-    monkeypatch.setattr(device, "count_gpus", lambda: 1)
-    monkeypatch.setattr(device, "has_compiler", lambda: True)
-    monkeypatch.setattr(device, "capability", lambda number: 9.0)
-    X, y = windows()
-    model = GRUClassifier(device="cuda", **BRIEF)
-    for name, got in {"input_noise": "0.2", "time_shift": "0.05"}.items():
-        message = f"{name}: expected 0 on a GPU, got {got}; choose it, or device='cpu'"
-        for learn in (model.fit, model.partial_fit):
-            with pytest.raises(ValueError, match=message):
-                learn(X, y)
-        model.set_params(**{name: 0})
-    GRUClassifier(device="auto", **BRIEF).fit(X, y)
