@@ -27,6 +27,7 @@ def small_network(seed=0, dtype="float64", **choices):
     choices = {"n_features": 1, "hidden_size": 8, "dtype": dtype} | choices
     return Network(Specification(**choices), seed=seed)
 
+
 # A network by itself, as of rows with a y: what is chosen for series where that is left open hides
 # what a network of few weights and epochs makes of them.
 PLAIN = {
