@@ -348,3 +348,20 @@ def test_there_is_none_where_it_is_not_wanted():
         assert np.isfinite(found.forecast(9, level=80)).all(axis=None)
     with pytest.raises(ValueError, match="baseline: expected one of"):
         small(baseline="mean").fit(rows)
+
+
+def test_a_warm_start_keeps_the_lookback():
+    model = GRUForecaster(horizon=3, lookback=12, max_iter=1, hidden_size=4, warm_start=True)
+    model.fit(wavy_series(120)).set_params(lookback=16)
+    with pytest.raises(ValueError, match="lookback: expected 12 as in the fit to go on with"):
+        model.fit(wavy_series(120))
+
+
+def test_once_judged_networks_go_on_with_all_rows_unless_told_not_to():
+    series = np.concatenate([wavy_series(200), wavy_series(60) + 3.0])  # the tail is elsewhere
+    options = {"horizon": 2, "lookback": 8, "max_iter": 20, "hidden_size": 8, "random_state": 0}
+    on, off = (
+        GRUForecaster(**options, early_stopping=when).fit(series).weights_
+        for when in ("auto", True)
+    )
+    assert any((on[name] != off[name]).any() for name in on)

@@ -179,7 +179,8 @@ class Plan(NamedTuple):
     options: list[TrainingOptions]  # of each network
     networks: list[Network]
     state: Any  # what a fitted estimator knows beside its networks
-    review: Callable[[list[Network]], dict[str, Any]] | None = None  # attributes learnt afterwards
+    # From the networks and the reason why training stopped: attributes learnt afterwards.
+    review: Callable[[list[Network], str], dict[str, Any]] | None = None
 
     @property
     def validated(self) -> bool:

@@ -58,14 +58,14 @@ def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
 
 
 def choose_calendar(stamps: pd.Index) -> tuple[tuple[str, ...], str]:
-    """Parts of dates that go round at least twice in the rows, and are not the same in all."""
+    """Parts of dates that go round at least twice in the rows, beyond the season of days."""
     if isinstance(stamps, pd.PeriodIndex):
         stamps = stamps.to_timestamp()
     if not isinstance(stamps, pd.DatetimeIndex) or len(stamps) < 3:
         return (), "the stamps are no dates"
     step, span = (stamps[1:] - stamps[:-1]).to_numpy().min(), stamps[-1] - stamps[0]
     of_day = "hour" if step >= pd.Timedelta(hours=1) else "minuteofday"
-    parts = {of_day: (1, 1), "dayofweek": (7, 7), "dayofyear": (366, 28)}  # cycle, longest step
+    parts = {of_day: (1, 1), "dayofweek": (7, 1), "dayofyear": (366, 28)}  # cycle, longest step
     kept = [
         name
         for name, (cycle, longest) in parts.items()

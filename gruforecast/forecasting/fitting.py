@@ -20,6 +20,7 @@ from gruforecast.forecasting.tails import keep_tails
 from gruforecast.network import Network
 from gruforecast.training import TrainingOptions, train_ensemble
 
+ENDED_BY_ITSELF = ("max_epochs", "early_stopping")  # reasons why training stopped
 LAST_PART, LAST_RATE = 0.25, 0.3  # of epochs and of the learning rate, for all rows
 
 
@@ -81,14 +82,14 @@ def plan_series(
 
 def _reviewer(
     course: Course, state: SeriesState, lesson: Lesson | None, options: list[TrainingOptions]
-) -> Callable[[list[Network]], dict[str, Any]]:
+) -> Callable[[list[Network], str], dict[str, Any]]:
     """What to find out after training.
 
     Networks that learnt from all rows cannot be judged by any of them: then others are trained in
     the same way on the rows before the tail.
     """
 
-    def review(networks: list[Network]) -> dict[str, Any]:
+    def review(networks: list[Network], reason: str) -> dict[str, Any]:
         hardware = parameters.hardware(state.settings)
         judged, judges = lesson, networks
         if judged is None:
@@ -100,7 +101,8 @@ def _reviewer(
             judges = make_networks(spec, options, None, from_zero=from_zero)
             train_ensemble(judges, judged.data, options, **hardware)
         found = course.review(judges, judged, hardware)
-        if state.settings.early_stopping == "auto" and found["goes_on"]:
+        is_wanted = state.settings.early_stopping == "auto" and reason in ENDED_BY_ITSELF
+        if is_wanted and found["goes_on"]:
             shorter = [_last_part(one) for one in options]
             train_ensemble(networks, course.whole(state.encoder), shorter, **hardware)
         for network in networks:

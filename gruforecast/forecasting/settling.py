@@ -49,6 +49,12 @@ def make_course(
     if before is not None:
         settings.horizon = settings.horizon or before.settings.horizon
         settings.lookback = settings.lookback or before.lookback
+        if before.encoder.baseline is not None and settings.lookback != before.lookback:
+            raise ValueError(
+                f"lookback: expected {before.lookback} as in the fit to go on with, whose baseline "
+                f"and shortcut read so many rows, got {settings.lookback}; keep it, or start anew "
+                f"with warm_start=False."
+            )
         shape = ("loss", "hidden_size", "segment_length", "decoder")
         parameters.settle(settings, {name: getattr(before.settings, name) for name in shape})
         for name in ("normalize", "seasonal", "channels", "calendar"):
