@@ -9,7 +9,9 @@ from gruforecast import GRUForecaster
 from gruforecast.forecasting.baseline import FLAT, SEASONAL, SEASONS, Baseline
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.dates.cadence import Cadence
+from gruforecast.forecasting.line import Line
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.settling import read_course
 from tests.helpers import wavy_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
@@ -261,11 +263,11 @@ def wavy(n=200, seed=0):
     return dated(10 + 3 * wavy_series(n, 1, seed)[:, 0] + np.tile([1, 0, 0, 2], n)[:n])
 
 
-@pytest.mark.parametrize("early_stopping", [True, False])
-def test_a_network_that_learnt_nothing_forecasts_the_baseline(early_stopping):
+@pytest.mark.parametrize(("early_stopping", "n_tail"), [(True, 20), (False, 0)])
+def test_a_network_that_learnt_nothing_forecasts_the_baseline(early_stopping, n_tail):
     rows = wavy()
     model = small(max_iter=1, learning_rate=1e-12, early_stopping=early_stopping).fit(rows)
-    baseline = learn(block_of(rows))  # of all rows, in the end
+    baseline = learn(block_of(rows), np.arange(200) < 200 - n_tail)
     wanted = baseline.simple(block_of(rows)).of(np.arange(200), baseline.weights[None])
     np.testing.assert_allclose(model.predict(rows), wanted, rtol=1e-6)
     np.testing.assert_allclose(model.forecast()["mean"], wanted[-1], rtol=1e-6)
@@ -285,13 +287,14 @@ def test_what_a_network_adds_is_what_the_tail_bears_out():
     assert walk.loc["forecast", "mae"] < 1.02 * walk.loc["last value", "mae"]
 
 
-@pytest.mark.parametrize("early_stopping", [True, False])
-def test_a_warm_start_learns_the_baseline_of_its_rows(early_stopping):
+@pytest.mark.parametrize(("early_stopping", "n_tail"), [(True, 20), (False, 0)])
+def test_a_warm_start_learns_the_baseline_of_its_rows(early_stopping, n_tail):
     rows = wavy()
     model = small(warm_start=True, early_stopping=early_stopping).fit(rows[:150])
     baseline = model.fit(rows)._state.encoder.baseline
-    np.testing.assert_array_equal(baseline.weights[None], learn(block_of(rows)).weights[None])
-    assert baseline.means == learn(block_of(rows)).means
+    wanted = learn(block_of(rows), np.arange(200) < 200 - n_tail)
+    np.testing.assert_array_equal(baseline.weights[None], wanted.weights[None])
+    assert baseline.means == wanted.means
 
 
 def test_a_warm_start_learns_nothing_from_the_tail():
@@ -358,10 +361,36 @@ def test_a_warm_start_keeps_the_lookback():
 
 
 def test_once_judged_networks_go_on_with_all_rows_unless_told_not_to():
-    series = np.concatenate([wavy_series(200), wavy_series(60) + 3.0])  # the tail is elsewhere
+    series = wavy_series(260)[:, 0]
+    series[200:] += 3.0  # the tail is elsewhere
     options = {"horizon": 2, "lookback": 8, "max_iter": 20, "hidden_size": 8, "random_state": 0}
     on, off = (
         GRUForecaster(**options, early_stopping=when).fit(series).weights_
         for when in ("auto", True)
     )
     assert any((on[name] != off[name]).any() for name in on)
+
+
+def test_rows_before_the_first_observation_do_not_train():
+    values = 1000.0 + wavy_series(150)[:, 0]
+    values[:30] = np.nan
+    settings = GRUForecaster(horizon=4, lookback=12)._settings()
+    tables = {"covariates": None, "past_covariates": None, "static": None}
+    course = read_course(pd.Series(values), settings, None, tables)
+    assert course.rows(of_tail=False).min() == 30
+    targets = course.lesson(whole=False).data.targets
+    assert np.nanmax(np.abs(targets)) < 10
+
+
+def test_where_nothing_judges_the_baseline_forecasts():
+    series = wavy_series(24)[:, 0]
+    model = GRUForecaster(horizon=18, max_iter=20, random_state=0).fit(series)
+    assert model.skill_ is None
+    assert not any(model.weights_[name].any() for name in ("head.w", "head.b", "shortcut.w"))
+
+
+def test_few_steps_of_a_long_season_are_looked_up():
+    block = block_of(dated(np.arange(5000.0)), horizon=3)
+    line = Line.of(block, 3, 1000)
+    found = line.season_up_to(line.spread(np.arange(5000.0)), np.array([2500, 4999]))
+    assert found.tolist() == [[1501.0, 1502, 1503], [4000.0, 4001, 4002]]

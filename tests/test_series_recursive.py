@@ -69,7 +69,16 @@ def dates(freq, periods):
     ],
 )
 def test_parts_of_dates_that_go_round_twice_are_read(stamps, parts):
-    assert choose_calendar(stamps)[0] == parts
+    assert choose_calendar(stamps, "cyclic")[0] == parts
+
+
+def test_the_change_to_summer_time_is_no_shorter_step():
+    days = pd.date_range("2020-01-01", periods=800, freq="D", tz="Europe/Berlin")
+    assert choose_calendar(days, "cyclic")[0] == ("dayofyear",)
+
+
+def test_minutes_are_too_many_to_be_embedded():
+    assert choose_calendar(dates("15min", 400), "embedded")[0] == ("hour",)
 
 
 def test_the_calendar_is_read_where_stamps_have_a_rhythm_alone():

@@ -160,7 +160,7 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         self._store(first.checkpoint, plan.validated)
         self.stopping_reason_ = first.stopping_reason
         if plan.review is not None:
-            self.__dict__.update(plan.review(plan.networks, first.stopping_reason))
+            self.__dict__.update(plan.review(plan.networks, first))
         task.done()
 
     def _partial_fit(

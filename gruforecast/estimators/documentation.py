@@ -96,7 +96,7 @@ network_, networks_ : Network, list of Network
         The network, and all of them where there are several; ``weights_`` are the parameters of
         the first by name, as NumPy arrays. Epochs and losses are those of the first, too.
     n_iter_ : int
-        Epochs that were run.
+        Epochs that were run; of series without those on all rows that follow the judgement.
     loss_curve_, validation_loss_curve_ : list of float
         Mean loss per epoch, in scaled units; the latter is None without validation.
     best_loss_, best_iter_ : float, int

@@ -19,7 +19,7 @@ from gruforecast.estimators.targets import Targets, target_scaling
 from gruforecast.foundations.checks import warn_caller
 from gruforecast.foundations.stored import stored
 from gruforecast.network import Network
-from gruforecast.training import Dataset, TrainingOptions, TrainingState
+from gruforecast.training import Dataset, TrainingOptions, TrainingResult, TrainingState
 from gruforecast.training.losses import make_loss
 from gruforecast.training.schedules import SCHEDULES
 
@@ -179,8 +179,8 @@ class Plan(NamedTuple):
     options: list[TrainingOptions]  # of each network
     networks: list[Network]
     state: Any  # what a fitted estimator knows beside its networks
-    # From the networks and the reason why training stopped: attributes learnt afterwards.
-    review: Callable[[list[Network], str], dict[str, Any]] | None = None
+    # From the networks, and how the first of them was trained: attributes learnt afterwards.
+    review: Callable[[list[Network], TrainingResult], dict[str, Any]] | None = None
 
     @property
     def validated(self) -> bool:

@@ -32,7 +32,7 @@ class Facts:
     horizon: int
     lookback: int
     n_rows: int  # of a usual series
-    n_windows: int  # that train
+    n_windows: int  # one for each row of all series
 
 
 Choice = tuple[Any, str]
@@ -43,7 +43,8 @@ def choose_horizon(season: int | None, longest: int) -> Choice:
     wanted = season or USUAL_HORIZON
     if wanted <= longest // 10:
         return wanted, "one season" if season else f"{USUAL_HORIZON} steps, as there is no season"
-    return max(1, longest // 10), f"a tenth of the {longest} rows, which is less than a season"
+    usual = "a season" if season else f"the usual {USUAL_HORIZON} steps"
+    return max(1, longest // 10), f"a tenth of the {longest} rows, which is less than {usual}"
 
 
 def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
@@ -57,14 +58,15 @@ def choose_lookback(season: int | None, horizon: int, n_rows: int) -> Choice:
     return wanted, "two horizons" if wanted == 2 * horizon else "what a window should have"
 
 
-def choose_calendar(stamps: pd.Index) -> tuple[tuple[str, ...], str]:
+def choose_calendar(stamps: pd.Index, encoding: str) -> tuple[tuple[str, ...], str]:
     """Parts of dates that go round at least twice in the rows, beyond the season of days."""
     if isinstance(stamps, pd.PeriodIndex):
         stamps = stamps.to_timestamp()
     if not isinstance(stamps, pd.DatetimeIndex) or len(stamps) < 3:
         return (), "the stamps are no dates"
-    step, span = (stamps[1:] - stamps[:-1]).to_numpy().min(), stamps[-1] - stamps[0]
-    of_day = "hour" if step >= pd.Timedelta(hours=1) else "minuteofday"
+    step, span = (stamps[1:] - stamps[:-1]).to_series().median(), stamps[-1] - stamps[0]
+    is_fine = step < pd.Timedelta(hours=1) and encoding == "cyclic"
+    of_day = "minuteofday" if is_fine else "hour"
     parts = {of_day: (1, 1), "dayofweek": (7, 1), "dayofyear": (366, 28)}  # cycle, longest step
     kept = [
         name

@@ -66,7 +66,8 @@ class Course:
     @cached_property
     def is_ready(self) -> np.ndarray:
         """Rows (n,) from which a network may learn."""
-        return self.seasonality.ready(self.block)
+        is_observed = ~np.isnan(self.block.carried()[0])  # in this row or one before it
+        return np.asarray(self.seasonality.ready(self.block) & is_observed)
 
     def targets(self, rows: np.ndarray, *, of_tail: bool | None) -> np.ndarray:
         """Values (n, H) that follow some rows: those in the tail, those before it, or all."""
@@ -105,6 +106,10 @@ class Course:
                 f"(horizon={self.horizon}), got none among {int(used.sum())} for training; {cause}."
             )
         return Lesson(encoder, encoded, self._dataset(encoded, of_tail))
+
+    def trust_unjudged(self, encoder: SeriesEncoder) -> float:
+        """The share of what networks add that is kept where no tail can bear it out."""
+        return 0.0 if encoder.baseline is not None and self.loss.is_plain else 1.0
 
     def whole(self, encoder: SeriesEncoder) -> Dataset:
         """The targets in all rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,10 +19,10 @@ from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import keep_tails
 from gruforecast.network import Network
-from gruforecast.training import TrainingOptions, train_ensemble
+from gruforecast.training import TrainingOptions, TrainingResult, train_ensemble
 
 ENDED_BY_ITSELF = ("max_epochs", "early_stopping")  # reasons why training stopped
-LAST_PART, LAST_RATE = 0.25, 0.3  # of epochs and of the learning rate, for all rows
+LAST_PART, LAST_RATE = 0.25, 0.3  # of the best epoch and of the learning rate, for all rows
 
 
 def plan_series(
@@ -47,11 +48,9 @@ def plan_series(
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
     options = options_of_each(settings, settings.loss, seed, bool(validate))
     spec = course.specification(lesson.encoder, lesson.encoded)
-    encoder, from_zero = lesson.encoder, lesson.encoder.baseline is not None
+    from_zero = lesson.encoder.baseline is not None
     block = course.block
     panel, every = block.panel, np.ones(block.panel.n, bool)
-    if validate and settings.early_stopping == "auto":
-        encoder = encoder.with_baseline_of(block, every)
     errors = naive_error(block, every, course.season)
     state = SeriesState(
         settings=settings,
@@ -60,9 +59,9 @@ def plan_series(
         season=course.season,
         horizon=course.horizon,
         lookback=course.lookback,
-        encoder=encoder,
+        encoder=lesson.encoder,
         columns=_columns(block),
-        tails=keep_tails(block, encoder, course.horizon, course.season or 1),
+        tails=keep_tails(block, lesson.encoder, course.horizon, course.season or 1),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
         largest_step=int(block.gaps().max()) + 1,
         form=panel.form,
@@ -82,18 +81,19 @@ def plan_series(
 
 def _reviewer(
     course: Course, state: SeriesState, lesson: Lesson | None, options: list[TrainingOptions]
-) -> Callable[[list[Network], str], dict[str, Any]]:
+) -> Callable[[list[Network], TrainingResult], dict[str, Any]]:
     """What to find out after training.
 
     Networks that learnt from all rows cannot be judged by any of them: then others are trained in
     the same way on the rows before the tail.
     """
 
-    def review(networks: list[Network], reason: str) -> dict[str, Any]:
+    def review(networks: list[Network], run: TrainingResult) -> dict[str, Any]:
         hardware = parameters.hardware(state.settings)
-        judged, judges = lesson, networks
+        judged, judges, encoder = lesson, networks, state.encoder
         if judged is None:
             if not course.can_be_judged():
+                _scale(networks, course.trust_unjudged(encoder))
                 return {}
             judged = course.lesson(whole=False)
             from_zero = judged.encoder.baseline is not None
@@ -101,14 +101,16 @@ def _reviewer(
             judges = make_networks(spec, options, None, from_zero=from_zero)
             train_ensemble(judges, judged.data, options, **hardware)
         found = course.review(judges, judged, hardware)
-        is_wanted = state.settings.early_stopping == "auto" and reason in ENDED_BY_ITSELF
-        if is_wanted and found["goes_on"]:
-            shorter = [_last_part(one) for one in options]
-            train_ensemble(networks, course.whole(state.encoder), shorter, **hardware)
-        for network in networks:
-            network.scale_outputs(found["trust"])
+        goes_on = found["goes_on"] and run.best_epoch > 0
+        goes_on &= run.stopping_reason in ENDED_BY_ITSELF
+        if state.settings.early_stopping == "auto" and (goes_on or found["trust"] == 0.0):
+            encoder = encoder.with_baseline_of(course.block, np.ones(course.block.panel.n, bool))
+            if goes_on:
+                shorter = [_last_part(one, run.best_epoch) for one in options]
+                train_ensemble(networks, course.whole(encoder), shorter, **hardware)
+        _scale(networks, found["trust"])
         return {
-            "_state": replace(state, calibration=found["calibration"]),
+            "_state": replace(state, calibration=found["calibration"], encoder=encoder),
             "skill_": found["skill"],
             "coverage_": getattr(found["calibration"], "coverage", None),
         }
@@ -116,11 +118,16 @@ def _reviewer(
     return review
 
 
-def _last_part(options: TrainingOptions) -> TrainingOptions:
+def _scale(networks: list[Network], share: float) -> None:
+    for network in networks:
+        network.scale_outputs(share)
+
+
+def _last_part(options: TrainingOptions, best_epoch: int) -> TrainingOptions:
     """A short run with small steps, to learn from the newest rows what they have in addition."""
     return replace(
         options,
-        max_epochs=max(1, round(LAST_PART * options.max_epochs)),
+        max_epochs=math.ceil(LAST_PART * best_epoch),
         learning_rate=LAST_RATE * options.learning_rate,
         patience=None,
     )

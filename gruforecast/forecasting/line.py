@@ -17,8 +17,8 @@ AT_ONCE = 2**18  # entries of a table of rows and steps that are worked on toget
 class Line:
     """Every series as a stretch of places, one a step, with room around it.
 
-    A hole of more than ``horizon`` steps is shortened by whole periods, as nothing looks across it
-    but along the phases of the period.
+    A hole of more than ``horizon`` steps is shortened by whole periods: whoever looks across it
+    looks along the phases of the period, or takes means of the newest places, nearer then.
     """
 
     place: np.ndarray  # (n,) of each row
@@ -73,8 +73,12 @@ class Line:
         return np.where(newest >= self.begin, of_places[newest], np.nan)
 
     def season_up_to(self, of_places: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """What stands at the last ``period`` places (n, period) up to some rows, oldest first."""
-        found = sliding_window_view(of_places, self.period)[self.place[rows] - self.period + 1]
+        """What stands at the last ``period`` places up to some rows (n, period), oldest first.
+
+        No more of them than the horizon asks for.
+        """
+        width = min(self.period, self.horizon)
+        found = sliding_window_view(of_places, width)[self.place[rows] - self.period + 1]
         return np.asarray(found)
 
     def mean_up_to(self, of_places: np.ndarray, n: int, back: int = 0) -> np.ndarray:

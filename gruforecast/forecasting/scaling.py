@@ -168,9 +168,9 @@ class WindowScaling:
 
         A window of few steps tells little about its spread.
         """
-        level, square = self._moments(values, lengths)
         if not self.has_own_spread:
-            return level, self.usual * scale
+            return values, self.usual * scale
+        level, square = self._moments(values, lengths)
         weighted = lengths * square + PRIOR_STEPS * (self.usual * scale) ** 2
         return level, np.sqrt(weighted / (lengths + PRIOR_STEPS))
 

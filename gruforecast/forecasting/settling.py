@@ -57,7 +57,7 @@ def make_course(
             )
         shape = ("loss", "hidden_size", "segment_length", "decoder")
         parameters.settle(settings, {name: getattr(before.settings, name) for name in shape})
-        for name in ("normalize", "seasonal", "channels", "calendar"):
+        for name in ("normalize", "seasonal", "channels", "calendar", "baseline"):
             had, got = getattr(before.settings, name), getattr(settings, name)
             if got not in ("auto", had):
                 raise ValueError(
@@ -68,7 +68,8 @@ def make_course(
     if settings.channels == "mixed":
         check_together(panel)
     season = settings.season or cadence.season
-    if before is not None and settings.seasonal != "none" and season != before.season:
+    has_seasonal = settings.seasonal != "none" or settings.baseline != "none"
+    if before is not None and has_seasonal and season != before.season:
         raise ValueError(
             f"season: expected {before.season} as in the fit to go on with, got {season}; keep it, "
             f"or start anew with warm_start=False."
@@ -98,7 +99,7 @@ def make_course(
         )
     if settings.calendar == "auto":
         stamps = max(panel.stamps, key=len)
-        settings.calendar, reasons["calendar"] = choose_calendar(stamps)
+        settings.calendar, reasons["calendar"] = choose_calendar(stamps, settings.calendar_encoding)
         if cadence.kind == "rows":
             settings.calendar, reasons["calendar"] = (), "the stamps show no rhythm"
     has_future = bool(settings.calendar) or beside.known is not None

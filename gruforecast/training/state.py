@@ -170,7 +170,7 @@ class TrainingResult:
     loss_curve, validation_curve : list of float
         Mean loss of every epoch; the latter is empty without a validation set.
     best_epoch : int
-        From 1.
+        From 1; 0 is before the first.
     best_loss : float
         On the validation set, if there is one.
     stopping_reason : str
