@@ -186,19 +186,19 @@ def test_gradients_equal_differences_of_the_reference(case):
     for name, gradient in gradients.items():
         scale = np.abs(gradient).max()
         assert scale > 0, name
-        entries = list(np.ndindex(gradient.shape))
+        along = rng.choice([-1.0, 1.0], gradient.shape)  # every entry at once
         if name == "x":
-            entries = [at for at in entries if at[2] < network.specification.n_numeric]
-        for at in [entries[k] for k in rng.choice(len(entries), min(6, len(entries)), False)]:
+            along[:, :, network.specification.n_numeric :] = 0.0
 
-            def moved(step, name=name, at=at):
-                changed = {key: np.array(value) for key, value in arrays.items()}
-                changed[name][at] += step
-                return loss(changed, changed["x"])
+        def moved(step, name=name, along=along):
+            changed = {key: np.array(value) for key, value in arrays.items()}
+            changed[name] += step * along
+            return loss(changed, changed["x"])
 
-            step = 1e-6
-            slopes = 8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))
-            assert slopes / (12 * step) == pytest.approx(gradient[at], abs=1e-6 * scale), (name, at)
+        step = 1e-6
+        slope = (moved(step) - moved(-step)) / (2 * step)
+        wanted = (gradient * along).sum()
+        assert slope == pytest.approx(wanted, abs=1e-6 * np.abs(gradient).sum()), name
 
 
 @cases

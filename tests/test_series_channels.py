@@ -68,8 +68,8 @@ def test_any_split_into_calls_gives_the_same_bits(kind):
             return long[(times >= INDEX[begin]) & (times <= INDEX[end - 1])]
         return rows[begin:end] if kind == "table" else rows.to_numpy()[begin:end]
 
-    model = small(season=24).fit(part(0, CUT))
-    wanted = small(season=24).fit(rows[:CUT]).predict(rows)
+    model = small(season=24, calendar=()).fit(part(0, CUT))
+    wanted = small(season=24, calendar=()).fit(rows[:CUT]).predict(rows)
     for n in (1, 2, LOOKBACK, 33, N - CUT):
         found = model.forecast(last=part(CUT, CUT + n)).to_numpy()
         end = wanted[CUT + n - 1]

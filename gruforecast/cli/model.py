@@ -89,7 +89,7 @@ def read_assignment(text: str, option: str) -> tuple[str, Any]:
 
 def read_value(text: str) -> Any:
     """A number, a flag, a tuple or None as Python writes it; else text."""
-    words = {"true": True, "false": False, "none": None}
+    words = {"true": True, "false": False}  # "none" is a choice of many parameters
     if text.lower() in words:
         return words[text.lower()]
     try:

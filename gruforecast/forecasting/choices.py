@@ -73,6 +73,8 @@ def choose_calendar(stamps: pd.Index, encoding: str) -> tuple[tuple[str, ...], s
         for name, (cycle, longest) in parts.items()
         if step < pd.Timedelta(days=longest) and span >= 2 * pd.Timedelta(days=cycle)
     ]
+    if not kept:
+        return (), "no part of the dates beyond the season goes round twice in the rows"
     return tuple(kept), "parts of the dates that go round twice or more in the rows"
 
 

@@ -68,7 +68,7 @@ class Decoder:
         n_rows, dtype = n_windows * self.n_segments, spec.numpy_dtype
         self.stack = Stack(spec, n_rows, 1, keep=keep)
         self.x = np.zeros((1, n_rows, spec.layer_width(0)), dtype)
-        self.categories = np.full((n_windows, len(spec.embeddings)), -1.0)
+        self.categories = np.full((n_windows, len(spec.embeddings)), -1.0, dtype)
         self.shard = Shard(np.zeros(n_rows, np.int64), np.zeros(n_rows, np.int64))
         self.read, self.d_read = self.stack.last, self.stack.d_last  # (N*M, H*D) by the head
         if keep:
