@@ -35,14 +35,16 @@ def optional(rule: Rule) -> Rule:
     return lambda name, value: None if value is None else rule(name, value)
 
 
+def or_auto(rule: Rule) -> Rule:
+    """A rule that lets "auto" pass."""
+    return lambda name, value: (
+        value if isinstance(value, str) and value == "auto" else rule(name, value)
+    )
+
+
 def choice(*names: str) -> Rule:
     """One of these names."""
     return partial(check_choice, choices=names)
-
-
-def count_or_auto(name: str, value: Any) -> Any:
-    """A whole number from 1 on, or "auto"."""
-    return value if isinstance(value, str) and value == "auto" else _COUNT(name, value)
 
 
 def _jobs(name: str, value: Any) -> int:
@@ -72,6 +74,7 @@ def _random_state(name: str, value: Any) -> Any:
 
 _POSITIVE = partial(check_number, low=0.0, open_low=True)
 _COUNT = partial(check_integer, low=1)
+count_or_auto = or_auto(_COUNT)
 _SHARE = partial(check_number, low=0.0, high=1.0)
 _DROPOUT = partial(check_number, low=0.0, high=1.0, open_high=True)
 OPEN = ("auto", None)  # values that leave a choice to a rule

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.block import Block
@@ -33,6 +34,15 @@ class Lesson(NamedTuple):
     encoder: SeriesEncoder
     encoded: Encoded
     data: Dataset
+
+
+class Review(NamedTuple):
+    """What the tail says of networks that did not learn from it."""
+
+    calibration: Calibration | None = None
+    skill: pd.DataFrame | None = None
+    trust: float = 1.0  # the share of what they add to the baseline that is kept
+    goes_on: bool = False  # whether it pays to learn from the tail, too
 
 
 @dataclass(frozen=True)
@@ -107,9 +117,9 @@ class Course:
             )
         return Lesson(encoder, encoded, self._dataset(encoded, of_tail))
 
-    def trust_unjudged(self, encoder: SeriesEncoder) -> float:
-        """The share of what networks add that is kept where no tail can bear it out."""
-        return 0.0 if encoder.baseline is not None and self.loss.is_plain else 1.0
+    def may_shrink(self, encoder: SeriesEncoder) -> bool:
+        """Whether a share of what networks add can be left out: the baseline is left then."""
+        return encoder.baseline is not None and self.loss.is_plain
 
     def whole(self, encoder: SeriesEncoder) -> Dataset:
         """The targets in all rows."""
@@ -168,11 +178,11 @@ class Course:
 
     def review(
         self, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
-    ) -> dict[str, Any]:
+    ) -> Review:
         """What forecasts of the tail by networks that did not learn from it are worth."""
         rows = self.rows(of_tail=True, to_learn=False)
         if not len(rows):
-            return {"calibration": None, "skill": None, "trust": 1.0, "goes_on": False}
+            return Review()
         most = MOST_JUDGED // self.horizon
         if len(rows) > most:  # an even share of them, whatever their season
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -182,7 +192,7 @@ class Course:
         raw = (one.predict(windows, **hardware) for one in networks)
         units, trust = encoded.units(rows), 1.0
         forecasts = Forecasts.of(self.loss, raw, *units)
-        if lesson.encoder.baseline is not None and self.loss.is_plain:
+        if self.may_shrink(lesson.encoder):
             trust = self._trust(forecasts.mean, actual, *units)
             mean = units[0] + trust * (forecasts.mean - units[0])
             forecasts = replace(forecasts, mean=mean)
@@ -194,11 +204,11 @@ class Course:
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)
         if contest.is_empty():
-            return {"calibration": calibration, "skill": None, "trust": trust, "goes_on": False}
+            return Review(calibration, trust=trust)
         contest.warn_of_echo(forecasts.mean)
         skill = contest.table(forecasts.mean)
         goes_on = trust > 0 and self.n_horizons >= ENOUGH_HORIZONS
-        return {"calibration": calibration, "skill": skill, "trust": trust, "goes_on": goes_on}
+        return Review(calibration, skill, trust, goes_on)
 
     def _trust(
         self, mean: np.ndarray, actual: np.ndarray, center: np.ndarray, scale: np.ndarray

@@ -47,8 +47,6 @@ def plan_series(
     lesson = course.lesson(whole=not validate, before=None if before is None else before.encoder)
     seed = parameters.draw_seed(settings.random_state) if before is None else before.seed
     options = options_of_each(settings, settings.loss, seed, bool(validate))
-    spec = course.specification(lesson.encoder, lesson.encoded)
-    from_zero = lesson.encoder.baseline is not None
     block = course.block
     panel, every = block.panel, np.ones(block.panel.n, bool)
     errors = naive_error(block, every, course.season)
@@ -71,9 +69,7 @@ def plan_series(
         training=lesson.data,
         validation=course.validation(lesson.encoded) if validate else None,
         options=options,
-        networks=make_networks(
-            spec, options, None if earlier is None else earlier[1], from_zero=from_zero
-        ),
+        networks=_networks(course, lesson, options, None if earlier is None else earlier[1]),
         state=state,
         review=_reviewer(course, state, lesson if validate else None, options),
     )
@@ -93,29 +89,40 @@ def _reviewer(
         judged, judges, encoder = lesson, networks, state.encoder
         if judged is None:
             if not course.can_be_judged():
-                _scale(networks, course.trust_unjudged(encoder))
+                if course.may_shrink(encoder):
+                    _scale(networks, 0.0)
                 return {}
             judged = course.lesson(whole=False)
-            from_zero = judged.encoder.baseline is not None
-            spec = course.specification(*judged[:2])
-            judges = make_networks(spec, options, None, from_zero=from_zero)
+            judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
         found = course.review(judges, judged, hardware)
-        goes_on = found["goes_on"] and run.best_epoch > 0
+        goes_on = found.goes_on and run.best_epoch > 0
         goes_on &= run.stopping_reason in ENDED_BY_ITSELF
-        if state.settings.early_stopping == "auto" and (goes_on or found["trust"] == 0.0):
+        if state.settings.early_stopping == "auto" and (goes_on or found.trust == 0.0):
             encoder = encoder.with_baseline_of(course.block, np.ones(course.block.panel.n, bool))
             if goes_on:
                 shorter = [_last_part(one, run.best_epoch) for one in options]
                 train_ensemble(networks, course.whole(encoder), shorter, **hardware)
-        _scale(networks, found["trust"])
+        _scale(networks, found.trust)
         return {
-            "_state": replace(state, calibration=found["calibration"], encoder=encoder),
-            "skill_": found["skill"],
-            "coverage_": getattr(found["calibration"], "coverage", None),
+            "_state": replace(state, calibration=found.calibration, encoder=encoder),
+            "skill_": found.skill,
+            "coverage_": getattr(found.calibration, "coverage", None),
         }
 
     return review
+
+
+def _networks(
+    course: Course,
+    lesson: Lesson,
+    options: list[TrainingOptions],
+    earlier: list[Network] | None,
+) -> list[Network]:
+    """Networks for a lesson; new ones start as the baseline where there is one."""
+    encoder = lesson.encoder
+    spec = course.specification(encoder, lesson.encoded)
+    return make_networks(spec, options, earlier, from_zero=encoder.baseline is not None)
 
 
 def _scale(networks: list[Network], share: float) -> None:

@@ -47,18 +47,6 @@ ROW_ATTRIBUTES = (  # of an earlier fit with a y
 _COUNT = parameters.optional(partial(check_integer, low=1))
 
 
-def _count_or_auto(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value == "auto":
-        return value
-    return check_integer(name, value, low=1)
-
-
-def _parts_or_auto(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value == "auto":
-        return value
-    return check_names(() if value is None else value)
-
-
 class OfBounds(Learnt, total=False):
     """Attributes that a fit to series long enough leaves."""
 
@@ -96,7 +84,7 @@ class SeriesForecaster(RowForecaster):
 
     _learnt = (*RowForecaster._learnt, LearntFromSeries)
     _rules: ClassVar[dict[str, parameters.Rule]] = RowForecaster._rules | {
-        "segment_length": _count_or_auto,
+        "segment_length": parameters.count_or_auto,
         "decoder": parameters.choice("auto", "parallel", "direct", "recursive"),
         "normalize": parameters.choice("auto", "none", "standard", "last", "window"),
         "baseline": parameters.choice("auto", "none"),
@@ -105,7 +93,9 @@ class SeriesForecaster(RowForecaster):
         "seasonal": parameters.choice("none", "difference", "multiplicative", "auto"),
         "channels": parameters.choice("independent", "mixed"),
         "freq": lambda name, value: value,
-        "calendar": _parts_or_auto,
+        "calendar": parameters.or_auto(
+            lambda name, value: check_names(() if value is None else value)
+        ),
         "calendar_encoding": parameters.choice("cyclic", "embedded"),
         "series_embedding_size": _COUNT,
         "handle_unknown": parameters.choice("error", "ignore"),

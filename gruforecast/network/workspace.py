@@ -56,7 +56,6 @@ class Workspace:
             if self.decoder is not None:
                 state, d_state = self.stack.last, self.stack.d_last
             self.future = FutureHead(spec, (state, self.raw), (d_state, self.d_raw), keep=keep)
-
         self.shortcut = Shortcut(spec, self.raw, self.d_raw) if spec.n_lags else None
 
     def load(
