@@ -59,11 +59,13 @@ def test_candidates_by_numbers():
         [44, 44, 44, 44, 44],
         [34, 34, 34, 34, 34],
         [27, 27, 27, 27, 27],
+        [45, 46, 47, 48, 49],  # the newest season lies 4 above the one before, 1 a step
         [14, 22, 36, 44, 14],  # the newest season
         [12, 21, 33, 42, 12],  # the mean of two
         [14, 23, 35, 44, 14],  # the newest season has a mean of 29, all rows have one of 27
         [18, 26, 40, 48, 18],  # the newest value is 4 above that of a season ago
         [18, 26, 40, 48, 18],
+        [18, 26, 40, 48, 22],  # each season 4 above the one before
     ]
     found = every_kind(learn(block), block)
     np.testing.assert_allclose(found[:, -1], last, rtol=1e-12)
@@ -71,11 +73,13 @@ def test_candidates_by_numbers():
         [22, 22, 22, 22, 22],
         [76 / 3] * 5,
         [27, 27, 27, 27, 27],
+        [22, 22, 22, 22, 22],  # of the season before only two values are there
         [30, 40, 14, 22, 30],
         [30, 40, 12, 21, 30],
         np.array([30, 40, 12, 21, 30]) + (106 / 4 - 136 / 6),
         [32, 42, 16, 24, 32],
         [32, 42, 16, 24, 32],
+        [30, 40, 14, 22, 30],
     ]
     np.testing.assert_allclose(found[:, 5], fifth, rtol=1e-12)
 
@@ -98,7 +102,9 @@ def by_hand(value_at, places, row, mean):
     now = places[row]
     last = np.nan_to_num(newest(now, 1))
     window = [newest(place, 1) for place in places[max(0, row + 1 - LOOKBACK) : row + 1]]
-    quarter = max(1, SEASON // 4)
+    quarter, rise = max(1, SEASON // 4), 0.0
+    if now - places[0] + 1 >= 2 * SEASON:
+        rise = np.nan_to_num(mean_of(now, SEASON) - mean_of(now - SEASON, SEASON)) / SEASON
     added = np.nan_to_num([
         mean_of(now, SEASON) - mean_of(now, SEASONS * SEASON),
         last - newest(now - SEASON, SEASON),
@@ -115,8 +121,10 @@ def by_hand(value_at, places, row, mean):
         of_seasons.append(np.mean(found) if found else last)
     of_season, of_seasons = np.array(of_season), np.array(of_seasons)
     flat = [np.full(HORIZON, one) for one in (last, np.mean(window), mean)]
+    ramp = last + rise * np.arange(1, HORIZON + 1)
     changed = [of_seasons + added[0], of_season + added[1], of_season + added[2]]
-    return np.stack([*flat, of_season, of_seasons, *changed])
+    growing = of_season + rise * SEASON * np.array([1, 1, 1, 1, 2])
+    return np.stack([*flat, ramp, of_season, of_seasons, *changed, growing])
 
 
 PLACES = np.delete(np.arange(50), [5, 11, 12, 13, 30, 41])
@@ -142,14 +150,26 @@ def test_candidates_by_loops(case, is_seen):
         np.testing.assert_allclose(found[:, row], by_hand(value_at, places, row, mean), rtol=1e-9)
 
 
-def test_without_a_season_there_are_three():
+def test_without_a_season_there_are_four():
     rows = dated([10, 20, 30, 46])
     for season in (None, 1):
         baseline = learn(block_of(rows), season=season)
         found = every_kind(baseline, block_of(rows))
-        np.testing.assert_allclose(found[:, -1, 0], [46, 32, 26.5])
+        np.testing.assert_allclose(found[:, -1, 0], [46, 32, 26.5, 62])
+        np.testing.assert_allclose(found[3, -1], [62, 78, 94, 110, 126])  # half a window: one row
         assert baseline.reach == LOOKBACK
+    assert learn(block_of(rows), season=None, lookback=1).reach == 2
     assert learn(block_of(rows)).reach == SEASONS * SEASON
+
+
+def test_trends_go_on():
+    """Far enough for forecasts of more than one season, with a season and without."""
+    for season, shape in ((None, [0.0] * 4), (SEASON, [0.0, 9, 1, 4])):
+        wanted = 2 * np.arange(400) + np.tile(shape, 100)
+        block = block_of(dated(wanted[:380]), horizon=20)
+        baseline = Baseline.fit(block, np.ones(380, bool), LOOKBACK, 20, season)
+        found = baseline.simple(block).of(np.array([379]), baseline.weights[None])
+        np.testing.assert_allclose(found[0], wanted[380:], rtol=1e-6)
 
 
 # Weights.
@@ -158,10 +178,10 @@ def test_without_a_season_there_are_three():
 @pytest.mark.parametrize(
     ("values", "best"),
     [
-        (noise(400).cumsum(), [0, 6]),  # a walk: its newest value
-        (noise(400), [2, 4]),  # noise: a mean
-        (np.tile([5.0, 0, 0, 1], 100) + np.arange(100).repeat(4), [3, 6, 7]),
-        (np.tile([5e8, 0, 0, 1e8], 100), [3, 4]),
+        (noise(400).cumsum(), [0, 7]),  # a walk: its newest value
+        (noise(400), [2, 5]),  # noise: a mean
+        (np.tile([5.0, 0, 0, 1], 100) + np.arange(100).repeat(4), [4, 7, 8, 9]),
+        (np.tile([5e8, 0, 0, 1e8], 100), [4, 5, 9]),
     ],
     ids=["walk", "noise", "season", "exact"],
 )

@@ -22,37 +22,44 @@ from gruforecast.foundations.stored import stored
 SEASONS = 4  # of which the mean of each phase is taken
 LEAST_POWER, MOST_POWER = 4.0, 16.0  # of an error, by which its forecast counts less
 MOST_ORIGINS = 400  # of a series, from which forecasts are compared
-FLAT = 3  # kinds of level: newest value, mean of the window, mean of all rows
-# The newest season or the mean of some, by phase, to which a level is added: none; none; what the
-# newest season lies above these; the newest value above that of a season ago; a quarter's mean.
-SEASONAL = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], float)
+# Kinds of level: newest value, mean of the window, mean of all rows, newest value that goes on to
+# rise. Then the newest season or the mean of some, by phase, to which a level is added: none; none;
+# what the newest season lies above these; the newest value above that of a season ago; a quarter's
+# mean; none, but every season ahead rises.
+FLAT, RAMP = 4, 3
+SEASONAL = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0], [1, 0]], float)
+GROWTH = FLAT + len(SEASONAL) - 1
 TINY = np.finfo(np.float64).tiny
 
 
 class Simple(NamedTuple):
-    """The simplest forecasts after every row, K kinds: a level, and what is added by phase."""
+    """The simplest forecasts after every row, K kinds: a level, a rise, what is added by phase."""
 
     line: Line
     levels: np.ndarray  # (n, K)
+    rise: np.ndarray  # (n,) of the newest rows, a step
     seasons: np.ndarray | None  # (m, 2) newest and mean season at each place of the line
     last: np.ndarray  # (n,) in place of a phase of which nothing is known
 
     def of(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Averages (n, H) of the forecasts after some rows, weighted by (n, K) or (K,)."""
         # One kind after the other: no other row has a part in how a sum is rounded.
-        levels, shares = self.levels[rows], np.zeros((len(rows), 2))
-        out = np.zeros((len(rows), 1))
+        levels, steps, period = self.levels[rows], np.arange(self.line.horizon), self.line.period
+        level, shares = np.zeros((len(rows), 1)), np.zeros((len(rows), 2))
         for k in range(levels.shape[1]):
-            out[:, 0] += levels[:, k] * weights[..., k]
+            level[:, 0] += levels[:, k] * weights[..., k]
+        rise = self.rise[rows]
+        out = level + (rise * weights[..., RAMP])[:, None] * (steps + 1)
         if self.seasons is None:
-            return np.repeat(out, self.line.horizon, axis=1)
+            return np.asarray(out)
+        out += (rise * weights[..., GROWTH])[:, None] * (period * (steps // period + 1))
         for k, of_kind in enumerate(SEASONAL, start=FLAT):
             shares += weights[..., k, None] * of_kind
         for column, share in zip(self.seasons.T, shares.T, strict=True):
             season = self.line.season_up_to(column, rows)
             season = np.where(np.isnan(season), self.last[rows, None], season)
-            out = out + share[:, None] * season
-        return np.asarray(out[:, np.arange(self.line.horizon) % self.line.period])
+            out += (share[:, None] * season)[:, steps % period]
+        return np.asarray(out)
 
 
 @stored("Baseline")
@@ -111,7 +118,12 @@ class Baseline:
     @property
     def reach(self) -> int:
         """Rows up to the newest that forecasts are made from, if each phase is known in them."""
-        return max(self.lookback, SEASONS * self.season if self.is_seasonal else 0)
+        return max(self.lookback, (SEASONS if self.is_seasonal else 2) * self.span)
+
+    @property
+    def span(self) -> int:
+        """Rows of a mean that a rise is told from, by that of as many rows before them."""
+        return self.season if self.is_seasonal else max(1, self.lookback // 2)
 
     def first_told_by(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
         """The earliest row that the rows of one series (m,) from ``row`` on are told by."""
@@ -125,18 +137,22 @@ class Baseline:
         window = mean_of_windows(last, np.zeros(panel.n), block.window_lengths(self.lookback), 1)
         means = np.array([self.means.get(name, np.nan) for name in panel.names])[panel.codes]
         so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
-        levels = [last, window, np.where(np.isnan(means), so_far, means)]
+        observed, span = line.spread(panel.values), self.span
+        newer, older = line.mean_up_to(observed, span), line.mean_up_to(observed, span, span)
+        is_whole = line.place - line.begin[line.place] >= 2 * span - 1
+        rise = np.where(is_whole, (newer - older) / span, 0.0)
+        levels = [last, window, np.where(np.isnan(means), so_far, means), last]
         seasons = None
         if self.is_seasonal:
-            observed = line.spread(panel.values)
             newest = line.carried_by_phase(observed)
             level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
             quarter = max(1, period // 4)
             change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
             none = np.zeros(panel.n)
-            levels += [none, none, level, last - newest[line.place - period], change]
+            levels += [none, none, level, last - newest[line.place - period], change, none]
             seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
-        return Simple(line, np.nan_to_num(np.stack(levels, axis=1)), seasons, last)
+        levels = np.nan_to_num(np.stack(levels, axis=1))
+        return Simple(line, levels, np.nan_to_num(rise), seasons, last)
 
     def weights_of(self, panel: Panel) -> np.ndarray:
         """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""
