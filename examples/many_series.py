@@ -12,7 +12,7 @@ series = from_long(table, "place", "time", "temperature")
 print(table.head(3), "\n")
 
 # %% One model: what it learns from one place helps with the others
-model = GRUForecaster(horizon=24, max_iter=15, series_embedding_size=2, random_state=0)
+model = GRUForecaster(horizon=24, max_iter=8, series_embedding_size=2, random_state=0)
 result = backtest(model, series, horizon=24, level=80, stride=24)
 print(metrics.skill(result, series).round(3), "\n")
 
@@ -27,7 +27,7 @@ by_place = {
 print(pd.DataFrame(by_place).T.round(2), "\n")
 
 # %% A place that is new: nothing is learnt from it, the model reads it and forecasts
-model = GRUForecaster(horizon=24, max_iter=15, random_state=0).fit(series)
+model = GRUForecaster(horizon=24, max_iter=8, random_state=0).fit(series)
 new = make_weather(n_days=60, seed=99)["temperature"].rename("new place")
 known, truth = new[:-24], new[-24:]
 forecast = model.forecast(last=pd.concat({"new place": known}, names=["place", "time"]))

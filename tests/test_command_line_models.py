@@ -70,6 +70,7 @@ class TestForecast:
         made = run(capsys, "forecast", weather, *TARGET, *words)["forecast"]
         np.testing.assert_allclose([row["mean"] for row in made], expected["mean"], rtol=1e-12)
 
+    @pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
     def test_covariates_of_the_future_stand_at_the_end(self, tmp_path, capsys):
         table = load_seattle().tail(200).reset_index()[["date", "temp_max", "wind", "weather"]]
         known = table.copy()

@@ -66,6 +66,7 @@ def test_a_gpu_that_is_not_there_is_no_defect(weather, capsys, monkeypatch):
 
 
 class TestSearch:
+    @pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
     def test_candidates_are_compared_and_the_best_is_kept(self, weather, tmp_path, capsys):
         out, kept = tmp_path / "s.csv", tmp_path / "best.gru"
         words = ["--grid", "cell=gru,rnn", "lookback=7,14", "--folds", 2, "--horizon", 3]

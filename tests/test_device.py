@@ -217,12 +217,13 @@ def test_a_gpu_that_is_watched_is_asked_after_every_epoch(gpu, capsys):
 
 def test_a_series_is_learnt_and_judged_on_the_device(gpu):
     model = GRUForecaster(horizon=3, device="cuda", **QUICK).fit(SERIES[:, 0])
-    assert [what for what, *_ in gpu] == ["train", "outputs", "train"]  # judged, it goes on
+    # Two networks are judged and go on.
+    assert [what for what, *_ in gpu] == [*["train"] * 2, *["outputs"] * 2, *["train"] * 2]
     here = GRUForecaster(horizon=3, **QUICK).fit(SERIES[:, 0])
     assert model.forecast(5, level=80).equals(here.forecast(5, level=80))
-    assert [what for what, *_ in gpu[3:]] == ["outputs", "outputs"]
+    assert [what for what, *_ in gpu[6:]] == ["outputs"] * 4
     model.set_params(device="cpu").forecast()
-    assert len(gpu) == 5
+    assert len(gpu) == 10
 
 
 def test_a_file_keeps_the_device_and_loads_without_it(gpu, monkeypatch, tmp_path):

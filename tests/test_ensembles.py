@@ -172,7 +172,7 @@ def test_forecasts_of_series(early_stopping):
 
 @pytest.mark.parametrize("loss", ["squared_error", "quantile", "gaussian"])
 def test_networks_that_are_the_same_are_one(loss, monkeypatch):
-    choices = {"horizon": 3, "lookback": 6, "loss": loss}
+    choices = {"horizon": 3, "lookback": 6, "loss": loss, "baseline": "none"}
     one = forecaster(**choices).fit(TABLE)
     monkeypatch.setattr(ensemble, "seeds_of", lambda seed, n: [seed] * n)
     both = forecaster(2, **choices).fit(TABLE)
@@ -268,6 +268,8 @@ def test_the_command_line(tmp_path, capsys):
 @pytest.mark.parametrize("make", [forecaster, classifier])
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "two", None, True])
 def test_a_wrong_number(make, wrong):
+    if wrong is None and make is forecaster:
+        pytest.skip("it leaves the number open")
     with pytest.raises((ValueError, TypeError), match="^n_estimators: expected .*, got .*; "):
         make(wrong).fit(X, LABELS if make is classifier else Y)
 

@@ -115,7 +115,7 @@ def test_series(gpu):
     series = pd.Series(SERIES[:40, 0], pd.date_range("2024", periods=40, freq="h"))
     grid = {"lookback": [3, 5], "horizon": [1, 2], "normalize": ["last"]}
     search = compare(forecaster(season=4), grid, series, cv=TimeSeriesSplit(2, test_size=6))
-    assert gpu.trained == [8, 4, 1, 1]  # of enough rows, networks are judged and go on with all
+    assert gpu.trained == [16, 8, 2, 2]  # of enough rows, networks are judged and go on with all
     there = search.best_estimator_.forecast(3, level=80)
     here = search.best_estimator_.set_params(device="cpu").forecast(3, level=80)
     np.testing.assert_allclose(there, here, rtol=1e-5)
@@ -131,7 +131,7 @@ def test_several_series_with_covariates(gpu):
         compare(
             model, grid, table, cv=TimeSeriesSplit(2, test_size=12), given={"covariates": known}
         )
-    assert gpu.trained == [4, 2, 1, 1]
+    assert gpu.trained == [8, 4, 2, 2]
 
 
 def test_a_pipeline(gpu):

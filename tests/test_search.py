@@ -42,6 +42,7 @@ def test_rows(n_jobs):
     assert len(set(search.cv_results_["mean_test_score"])) == 6
 
 
+@pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 def test_series():
     series = pd.Series(SERIES[:, 0], pd.date_range("2024", periods=121, freq="h"))
     model, grid = forecaster(horizon=3), {"hidden_size": [2, 4]}

@@ -12,6 +12,7 @@ from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.line import Line
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.settling import read_course
+from gruforecast.network.parameters import OF_OUTPUTS
 from tests.helpers import wavy_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
@@ -398,15 +399,16 @@ def test_rows_before_the_first_observation_do_not_train():
     tables = {"covariates": None, "past_covariates": None, "static": None}
     course = read_course(pd.Series(values), settings, None, tables)
     assert course.rows(of_tail=False).min() == 30
-    targets = course.lesson(whole=False).data.targets
-    assert np.nanmax(np.abs(targets)) < 10
+    for data in course.lesson(whole=False).data:
+        assert np.nanmax(np.abs(data.targets)) < 10
 
 
 def test_where_nothing_judges_the_baseline_forecasts():
     series = wavy_series(24)[:, 0]
     model = GRUForecaster(horizon=18, max_iter=20, random_state=0).fit(series)
     assert model.skill_ is None
-    assert not any(model.weights_[name].any() for name in ("head.w", "head.b", "shortcut.w"))
+    for network in model.networks_:
+        assert not any(w.any() for name, w in network.weights.items() if name in OF_OUTPUTS)
     assert "the network adds nothing" in repr(model)
 
 

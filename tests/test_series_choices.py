@@ -14,11 +14,12 @@ from gruforecast.forecasting.choices import Facts, choose_horizon, choose_lookba
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 
 OPEN = dict.fromkeys(("hidden_size", "learning_rate", "batch_size", "max_iter", "n_iter_no_change"))
+OPEN |= {"n_estimators": None}
 OPEN |= dict.fromkeys(("loss", "learning_rate_schedule", "segment_length", "decoder"), "auto")
 
 
 def settled(season=24, horizon=24, lookback=168, n_rows=10_000, n_windows=10_000, **chosen):
-    settings = SimpleNamespace(**OPEN | chosen)
+    settings = SimpleNamespace(**OPEN | {"baseline": "auto"} | chosen)
     settings.reasons = settle(settings, Facts(season, horizon, lookback, n_rows, n_windows))
     return settings
 
@@ -30,7 +31,7 @@ def test_every_choice_has_a_reason_and_what_is_given_stays():
     given = {
         "loss": "huber", "hidden_size": 7, "learning_rate": 0.5, "batch_size": 9, "max_iter": 11,
         "learning_rate_schedule": "cosine", "n_iter_no_change": 3, "segment_length": 1,
-        "decoder": "direct",
+        "decoder": "direct", "n_estimators": 3,
     }  # fmt: skip
     found = settled(**given)
     assert not found.reasons

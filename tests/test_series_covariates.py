@@ -195,7 +195,7 @@ class TestStatic:
 
     def test_of_a_new_series(self):
         wide = pd.DataFrame({"a": self.NOISE, "b": self.NOISE})
-        model = small().fit(wide, static=self.STATIC)
+        model = small(baseline="none", early_stopping=False).fit(wide, static=self.STATIC)
         found = model.forecast(
             last=pd.DataFrame({"z": self.NOISE}), static=self.STATIC[:1].set_axis(["z"])
         )

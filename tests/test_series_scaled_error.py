@@ -28,7 +28,7 @@ def table():
 
 def dataset(model, rows):
     tables = {"covariates": None, "past_covariates": None, "static": None}
-    return plan_series(rows, model._settings(), None, tables).training
+    return plan_series(rows, model._settings(), None, tables).training[0]
 
 
 @pytest.mark.parametrize("normalize", ["none", "standard", "last", "window"])

@@ -217,10 +217,12 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         options = options_of_each(settings, targets.loss, state.seed, validated, **beside)
         spec = self._specification(state, targets.n_outputs)
         return Plan(
-            training=dataset(split.training),
-            validation=dataset(split.validation) if validated else None,
+            training=[dataset(split.training)] * len(options),
+            validation=[dataset(split.validation)] * len(options) if validated else None,
             options=options,
-            networks=make_networks(spec, options, None if earlier is None else self.networks_),
+            networks=make_networks(
+                [spec] * len(options), options, None if earlier is None else self.networks_
+            ),
             state=replace(state, context=rows.context(material, context)),
         )
 

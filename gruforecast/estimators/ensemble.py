@@ -48,7 +48,7 @@ def options_of_each(
 
 
 def make_networks(
-    spec: Specification,
+    specs: Sequence[Specification],
     options: Sequence[TrainingOptions],
     earlier: Sequence[Network] | None,
     *,
@@ -56,10 +56,14 @@ def make_networks(
 ) -> list[Network]:
     """New ones, or copies of those to go on with, if the parameters still describe them."""
     if earlier is None:
-        return [Network(spec, seed=one.seed, from_zero=from_zero) for one in options]
+        return [
+            Network(spec, seed=one.seed, from_zero=from_zero)
+            for spec, one in zip(specs, options, strict=True)
+        ]
     _check_same("n_estimators", len(earlier), len(options))
-    for name in (f.name for f in fields(Specification)):
-        _check_same(name, *(getattr(s, name) for s in (earlier[0].specification, spec)))
+    for network, spec in zip(earlier, specs, strict=True):
+        for name in (f.name for f in fields(Specification)):
+            _check_same(name, *(getattr(s, name) for s in (network.specification, spec)))
     return copy.deepcopy(list(earlier))
 
 

@@ -42,17 +42,20 @@ class LearntFromRows(OfRows):
 class RowForecaster(RegressorMixin, RecurrentEstimator):
     """What GRUForecaster does with rows and what is aligned with them."""
 
-    n_estimators: int = 1
+    n_estimators: int | None = None
     loss: str = "auto"
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
 
     _learnt: ClassVar[tuple[Any, ...]] = (LearntFromRows,)
     _rules: ClassVar[dict[str, parameters.Rule]] = (
         parameters.SHARED
-        | parameters.ENSEMBLE
+        | {name: parameters.optional(rule) for name, rule in parameters.ENSEMBLE.items()}
         | {"loss": parameters.choice("auto", *NUMERIC), "quantiles": _quantiles}
     )
-    _choices: ClassVar[dict[str, Any]] = parameters.ROWS | {"loss": "squared_error"}
+    _choices: ClassVar[dict[str, Any]] = parameters.ROWS | {
+        "loss": "squared_error",
+        "n_estimators": 1,
+    }
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -174,9 +174,9 @@ def warn_of_new_gaps(encoder: InputEncoder | TokenEncoder, values: np.ndarray) -
 class Plan(NamedTuple):
     """A run that is about to start, and what the estimator will know after it."""
 
-    training: Dataset
-    validation: Dataset | None
-    options: list[TrainingOptions]  # of each network
+    training: list[Dataset]  # of each network
+    validation: list[Dataset] | None
+    options: list[TrainingOptions]
     networks: list[Network]
     state: Any  # what a fitted estimator knows beside its networks
     # From the networks, and how the first of them was trained: attributes learnt afterwards.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, ClassVar, TypedDict, TypeVar
 
 import numpy as np
@@ -127,5 +128,6 @@ def _check_learnt(cls: Any, learnt: dict[str, Any]) -> None:
     parameters.check_parameters(settings, cls._rules)
     if len(networks) != (n := settings.get("n_estimators", 1)):
         raise ValueError(f"expected {n} networks in {cls.__name__}, got {len(networks)}")
-    if any(one.specification != networks[0].specification for one in networks):
+    shapes = [replace(one.specification, n_lags=0) for one in networks]
+    if any(shape != shapes[0] for shape in shapes):
         raise ValueError(f"expected networks of one shape in {cls.__name__}, got several")

@@ -139,8 +139,7 @@ class Baseline:
         so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
         observed, span = line.spread(panel.values), self.span
         newer, older = line.mean_up_to(observed, span), line.mean_up_to(observed, span, span)
-        is_whole = line.place - line.begin[line.place] >= 2 * span - 1
-        rise = np.where(is_whole, (newer - older) / span, 0.0)
+        rise = np.where(line.reaches(observed, 2 * span), (newer - older) / span, 0.0)
         levels = [last, window, np.where(np.isnan(means), so_far, means), last]
         seasons = None
         if self.is_seasonal:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gruforecast.estimators import parameters
+from gruforecast.training.losses import make_loss
 
 USUAL_HORIZON = 10  # of a series without a season
 LEAST_LOOKBACK = 16
@@ -108,6 +110,14 @@ def _max_iter(facts: Facts, batch_size: int) -> Choice:
     return wanted, f"about {N_STEPS} steps, as an epoch is {steps}"
 
 
+def _n_estimators(settings: Any) -> Choice:
+    """Two that begin differently, where there is anything to begin from."""
+    has_floor = settings.loss not in parameters.OPEN and np.isfinite(make_loss(settings.loss).low)
+    if settings.baseline == "none" or has_floor:
+        return 1, "more would take longer, and differ by their seeds alone"
+    return 2, "one begins as the baseline, one as the level of the window: they err differently"
+
+
 FIXED: dict[str, Choice] = {
     "loss": ("absolute_error", "outliers count less, and squared errors do not suffer"),
     "learning_rate": (5e-3, "the peak of one cycle"),
@@ -133,6 +143,7 @@ class Suggestion(dict[str, Any]):
 def settle(settings: Any, facts: Facts) -> dict[str, str]:
     """Choose what is open in the settings; why, by name."""
     choices = FIXED | {"hidden_size": _hidden_size(facts)}
+    choices["n_estimators"] = _n_estimators(settings)
     choices["segment_length"] = _segment_length(facts)
     batch_size = settings.batch_size or FIXED["batch_size"][0]
     choices["max_iter"] = _max_iter(facts, batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.estimators import parameters
+from gruforecast.estimators.ensemble import averaged
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import Encoded, SeriesEncoder
@@ -33,15 +35,30 @@ class Lesson(NamedTuple):
 
     encoder: SeriesEncoder
     encoded: Encoded
-    data: Dataset
+    data: list[Dataset]  # of each network
+
+
+class Kept(NamedTuple):
+    """The shares of what networks add to the baseline that are kept.
+
+    One is that of networks measured from the baseline, the other of those measured from the level.
+    """
+
+    of_baseline: float
+    of_level: float
+
+    def factors(self, zeros: list[float]) -> list[float]:
+        """Of the outputs of networks whose mean is the forecast then, by their zeros."""
+        shares, counts = (self.of_baseline, self.of_level), (zeros.count(0.0), zeros.count(1.0))
+        return [shares[int(zero)] * len(zeros) / counts[int(zero)] for zero in zeros]
 
 
 class Review(NamedTuple):
     """What the tail says of networks that did not learn from it."""
 
+    kept: Kept
     calibration: Calibration | None = None
     skill: pd.DataFrame | None = None
-    trust: float = 1.0  # the share of what they add to the baseline that is kept
     goes_on: bool = False  # whether it pays to learn from the tail, too
 
 
@@ -115,19 +132,31 @@ class Course:
                 f"series: expected rows with a value {int(np.argmin(covered)) + 1} steps later "
                 f"(horizon={self.horizon}), got none among {int(used.sum())} for training; {cause}."
             )
-        return Lesson(encoder, encoded, self._dataset(encoded, of_tail))
+        return Lesson(encoder, encoded, self._datasets(encoder, encoded, of_tail))
+
+    def zeros(self, encoder: SeriesEncoder) -> list[float]:
+        """What each network is measured from: 0 is the baseline, 1 the level; in turn."""
+        n = self.settings.n_estimators
+        return [0.0 if encoder.baseline is None else float(k % 2) for k in range(n)]
 
     def may_shrink(self, encoder: SeriesEncoder) -> bool:
         """Whether a share of what networks add can be left out: the baseline is left then."""
         return encoder.baseline is not None and self.loss.is_plain
 
-    def whole(self, encoder: SeriesEncoder) -> Dataset:
+    def whole(self, encoder: SeriesEncoder) -> list[Dataset]:
         """The targets in all rows."""
-        return self._dataset(encoder.encode(self.block), None)
+        return self._datasets(encoder, encoder.encode(self.block), None)
 
-    def validation(self, encoded: Encoded) -> Dataset:
+    def validation(self, lesson: Lesson) -> list[Dataset]:
         """The targets in the tail."""
-        return self._dataset(encoded, True)
+        return self._datasets(lesson.encoder, lesson.encoded, True)
+
+    def _datasets(
+        self, encoder: SeriesEncoder, encoded: Encoded, of_tail: bool | None
+    ) -> list[Dataset]:
+        zeros = self.zeros(encoder)
+        made = {zero: self._dataset(replace(encoded, from_level=zero), of_tail) for zero in zeros}
+        return [made[zero] for zero in zeros]
 
     def _dataset(self, encoded: Encoded, of_tail: bool | None) -> Dataset:
         """Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
@@ -159,8 +188,13 @@ class Course:
         weights = np.where(np.isnan(errors), 1.0, scale / np.where(errors > 0, errors, 1.0))
         return np.asarray(np.clip(weights / np.median(weights), 1 / WIDEST, WIDEST))
 
-    def specification(self, encoder: SeriesEncoder, encoded: Encoded) -> Specification:
-        """The network that reads and forecasts this."""
+    def specifications(self, encoder: SeriesEncoder, encoded: Encoded) -> list[Specification]:
+        """The networks that read and forecast this."""
+        return [self._specification(encoder, encoded, zero) for zero in self.zeros(encoder)]
+
+    def _specification(
+        self, encoder: SeriesEncoder, encoded: Encoded, zero: float
+    ) -> Specification:
         future = {}
         if encoded.future is not None:
             n_known = encoded.future.shape[1]
@@ -172,7 +206,7 @@ class Course:
         segments = {"segment_length": settings.segment_length}
         if settings.decoder == "parallel":
             segments["decoder_steps"] = -(-self.horizon // settings.segment_length)
-        if encoder.baseline is not None:
+        if encoder.baseline is not None and zero == 0.0:  # the others err differently without it
             segments["n_lags"] = self.lookback
         return parameters.specification(settings, width, n_outputs, tables, **segments, **future)
 
@@ -180,22 +214,29 @@ class Course:
         self, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
     ) -> Review:
         """What forecasts of the tail by networks that did not learn from it are worth."""
-        rows = self.rows(of_tail=True, to_learn=False)
+        rows, zeros = self.rows(of_tail=True, to_learn=False), self.zeros(lesson.encoder)
+        kept = Kept(zeros.count(0.0) / len(zeros), zeros.count(1.0) / len(zeros))
         if not len(rows):
-            return Review()
+            return Review(kept)
         most = MOST_JUDGED // self.horizon
         if len(rows) > most:  # an even share of them, whatever their season
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         actual = self.targets(rows, of_tail=True)
         block, encoded = self.block, lesson.encoded
         windows = encoded.windows(rows, int(encoded.lengths.max()))
-        raw = (one.predict(windows, **hardware) for one in networks)
-        units, trust = encoded.units(rows), 1.0
-        forecasts = Forecasts.of(self.loss, raw, *units)
+        raw = [one.predict(windows, **hardware) for one in networks]
         if self.may_shrink(lesson.encoder):
-            trust = self._trust(forecasts.mean, actual, *units)
-            mean = units[0] + trust * (forecasts.mean - units[0])
-            forecasts = replace(forecasts, mean=mean)
+            baseline, scale = replace(encoded, from_level=0.0).units(rows)
+            level, _ = replace(encoded, from_level=1.0).units(rows)
+            added = [
+                averaged(one for one, of in zip(raw, zeros, strict=True) if of == zero)
+                + zero * ((level - baseline) / scale)
+                for zero in sorted(set(zeros))
+            ]
+            kept = self._kept((actual - baseline) / scale, *added)
+            raw = [f * one for f, one in zip(kept.factors(zeros), raw, strict=True)]
+        units = replace(encoded, from_level=kept.of_level).units(rows)
+        forecasts = Forecasts.of(self.loss, raw, *units)
         codes = block.panel.codes[rows]
         calibration = Calibration.learn(
             forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
@@ -204,27 +245,34 @@ class Course:
         origins = self._origins(~self.is_tail)
         contest = make_contest(block, rows, actual, self.season, origins, errors)
         if contest.is_empty():
-            return Review(calibration, trust=trust)
+            return Review(kept, calibration)
         contest.warn_of_echo(forecasts.mean)
         skill = contest.table(forecasts.mean)
-        goes_on = trust > 0 and self.n_horizons >= ENOUGH_HORIZONS
-        return Review(calibration, skill, trust, goes_on)
+        goes_on = sum(kept) > 0 and self.n_horizons >= ENOUGH_HORIZONS
+        return Review(kept, calibration, skill, goes_on)
 
-    def _trust(
-        self, mean: np.ndarray, actual: np.ndarray, center: np.ndarray, scale: np.ndarray
-    ) -> float:
-        """The share of what networks add to the baseline that the tail bears out.
+    def _kept(
+        self, wanted: np.ndarray, of_baseline: np.ndarray, of_level: np.ndarray | None = None
+    ) -> Kept:
+        """The shares of what is added to the baseline (n, H) that come nearest to what is wanted.
 
-        The one with the least error, less where the tail is so short that it cannot tell skill
-        from luck.
+        First how much of either kind of network, then how much of both: less where the tail is so
+        short that it cannot tell skill from luck.
         """
-        shares = np.linspace(0.0, 1.0, 11)
-        errors = [
-            np.nanmean(np.abs(actual - center - share * (mean - center)) / scale)
-            for share in shares
-        ]
+
+        def best(shares: np.ndarray, added: Callable[[float], np.ndarray]) -> float:
+            errors = [np.nanmean(np.abs(wanted - added(share))) for share in shares]
+            return float(shares[int(np.argmin(errors))])
+
+        mix, both = 0.0, of_baseline
+        if of_level is not None:
+            change = of_level - of_baseline
+            mix = best(np.linspace(0.0, 1.0, 5), lambda share: of_baseline + share * change)
+            both = of_baseline + mix * change
         is_enough = (self.n_horizons - 1) / (ENOUGH_HORIZONS - 1)
-        return float(shares[int(np.argmin(errors))] * np.clip(is_enough, 0.0, 1.0))
+        total = best(np.linspace(0.0, 1.0, 11), lambda share: share * both)
+        total *= float(np.clip(is_enough, 0.0, 1.0))
+        return Kept((1.0 - mix) * total, mix * total)
 
     @property
     def n_horizons(self) -> float:

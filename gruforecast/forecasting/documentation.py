@@ -44,6 +44,14 @@ OF_SERIES = {
         Epochs without a fall of more than ``tol`` after which to stop. Default:
         {ROWS["n_iter_no_change"]}; of series {choices.FIXED["n_iter_no_change"][0]}.
 """,
+    "n_estimators": """\
+    n_estimators : int, optional
+        Networks that are trained on the same rows from different seeds, side by side, and whose
+        forecasts are averaged: numbers, quantiles or parameters of a likelihood. Default: 1; of
+        series with a baseline 2. There networks begin in turn as the baseline and as the level of
+        the window (its newest value, as a rule): they err differently, so that their mean errs
+        less, and the tail says how much each kind counts.
+""",
     "early_stopping": """\
     early_stopping : bool or "auto", default "auto"
         Keep the chronological tail of each series for validation: no target in it trains, and no

@@ -32,10 +32,11 @@ class Encoded:
     lengths: np.ndarray  # (n,)
     future: np.ndarray | None  # (K, C) what is known of stamps to come
     future_starts: np.ndarray | None  # (n,) the stamp after each row
-    center: np.ndarray  # (n,) what is subtracted from what follows a row
+    center: np.ndarray  # (n,) the level of a row, and of what follows it without a baseline
     scale: np.ndarray  # (n,) and what that is divided by
     season: Season | None  # that is taken out before
-    simple: tuple[Simple, np.ndarray] | None  # forecasts that are subtracted, and weights (n, K)
+    simple: tuple[Simple, np.ndarray] | None  # the baseline's forecasts, and weights (n, K)
+    from_level: float  # share of what follows that is measured from the center, not the baseline
     levels: tuple[np.ndarray, np.ndarray] | None  # (n,) the same for each window, in scaled units
     dtype: str
 
@@ -47,7 +48,8 @@ class Encoded:
         center, scale = self.center[rows, None], self.scale[rows, None]
         if self.simple is not None:
             made, weights = self.simple
-            center = made.of(rows, weights[rows])
+            baseline = made.of(rows, weights[rows])
+            center = baseline + self.from_level * (center - baseline)
         if self.season is None:
             return center, scale
         base, factor = self.season.of(rows, fill=fill)
@@ -76,6 +78,7 @@ class SeriesEncoder:
     scaling: SeriesScaling
     window_scaling: WindowScaling | None
     baseline: Baseline | None
+    from_level: float  # share of forecasts that is measured from the level, not the baseline
     has_age: bool  # of values that are carried forward
     has_gap: bool  # number of stamps left out before a row
     past: ColumnsEncoder | None
@@ -129,6 +132,7 @@ class SeriesEncoder:
             baseline=None
             if settings.baseline == "none" or np.isfinite(low)
             else Baseline.fit(block, used, lookback, horizon, season),
+            from_level=0.0,
             has_age=has_age,
             has_gap=bool(mask and block.gaps()[used].any()),
             past=past,
@@ -231,6 +235,7 @@ class SeriesEncoder:
             scale=scale * spread,
             season=season,
             simple=simple,
+            from_level=self.from_level,
             levels=None if as_trained else (level, spread),
             dtype=self.dtype,
         )

@@ -57,7 +57,7 @@ def plan_series(
         season=course.season,
         horizon=course.horizon,
         lookback=course.lookback,
-        encoder=lesson.encoder,
+        encoder=replace(lesson.encoder, from_level=float(np.mean(course.zeros(lesson.encoder)))),
         columns=_columns(block),
         tails=keep_tails(block, lesson.encoder, course.horizon, course.season or 1),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
@@ -67,7 +67,7 @@ def plan_series(
     )
     return Plan(
         training=lesson.data,
-        validation=course.validation(lesson.encoded) if validate else None,
+        validation=course.validation(lesson) if validate else None,
         options=options,
         networks=_networks(course, lesson, options, None if earlier is None else earlier[1]),
         state=state,
@@ -89,21 +89,23 @@ def _reviewer(
         judged, judges, encoder = lesson, networks, state.encoder
         if judged is None:
             if not course.can_be_judged():
-                if course.may_shrink(encoder):
-                    _scale(networks, 0.0)
-                return {}
+                if not course.may_shrink(encoder):
+                    return {}
+                _scale(networks, [0.0] * len(networks))
+                return {"_state": replace(state, encoder=replace(encoder, from_level=0.0))}
             judged = course.lesson(whole=False)
             judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
         found = course.review(judges, judged, hardware)
         goes_on = found.goes_on and run.best_epoch > 0
         goes_on &= run.stopping_reason in ENDED_BY_ITSELF
-        if state.settings.early_stopping == "auto" and (goes_on or found.trust == 0.0):
+        if state.settings.early_stopping == "auto" and (goes_on or sum(found.kept) == 0.0):
             encoder = encoder.with_baseline_of(course.block, np.ones(course.block.panel.n, bool))
             if goes_on:
                 shorter = [_last_part(one, run.best_epoch) for one in options]
                 train_ensemble(networks, course.whole(encoder), shorter, **hardware)
-        _scale(networks, found.trust)
+        _scale(networks, found.kept.factors(course.zeros(encoder)))
+        encoder = replace(encoder, from_level=found.kept.of_level)
         return {
             "_state": replace(state, calibration=found.calibration, encoder=encoder),
             "skill_": found.skill,
@@ -121,13 +123,13 @@ def _networks(
 ) -> list[Network]:
     """Networks for a lesson; new ones start as the baseline where there is one."""
     encoder = lesson.encoder
-    spec = course.specification(encoder, lesson.encoded)
-    return make_networks(spec, options, earlier, from_zero=encoder.baseline is not None)
+    specs = course.specifications(encoder, lesson.encoded)
+    return make_networks(specs, options, earlier, from_zero=encoder.baseline is not None)
 
 
-def _scale(networks: list[Network], share: float) -> None:
-    for network in networks:
-        network.scale_outputs(share)
+def _scale(networks: list[Network], factors: list[float]) -> None:
+    for network, factor in zip(networks, factors, strict=True):
+        network.scale_outputs(factor)
 
 
 def _last_part(options: TrainingOptions, best_epoch: int) -> TrainingOptions:

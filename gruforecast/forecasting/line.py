@@ -93,6 +93,12 @@ class Line:
         at = self.place - back
         return np.asarray(np.where(at >= self.begin[self.place], mean[np.maximum(at, 0)], np.nan))
 
+    def reaches(self, of_places: np.ndarray, n: int) -> np.ndarray:
+        """Whether anything is known of a series ``n`` places before the one after each row (n,)."""
+        known, begin = np.cumsum(~np.isnan(of_places)), self.begin[self.place]
+        oldest = self.place - n + 1
+        return np.asarray((oldest >= begin) & (known[np.maximum(oldest, 0)] > known[begin - 1]))
+
     def _sums(self, part: np.ndarray, n: int) -> np.ndarray:
         """Sums of the ``n`` places up to each (m,), of sums of 1, 2, 4 and so on.
 

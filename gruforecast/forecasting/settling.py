@@ -55,7 +55,7 @@ def make_course(
                 f"and shortcut read so many rows, got {settings.lookback}; keep it, or start anew "
                 f"with warm_start=False."
             )
-        shape = ("loss", "hidden_size", "segment_length", "decoder")
+        shape = ("loss", "hidden_size", "n_estimators", "segment_length", "decoder")
         parameters.settle(settings, {name: getattr(before.settings, name) for name in shape})
         for name in ("normalize", "seasonal", "channels", "calendar", "baseline"):
             had, got = getattr(before.settings, name), getattr(settings, name)

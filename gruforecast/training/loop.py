@@ -84,26 +84,26 @@ def train(
 
 def train_ensemble(
     networks: Sequence[Network],
-    data: Dataset,
+    data: Dataset | Sequence[Dataset],
     options: Sequence[TrainingOptions],
     *,
-    validation: Dataset | None = None,
+    validation: Dataset | Sequence[Dataset] | None = None,
     callbacks: Sequence[Callback] = (),
     resume_from: Sequence[TrainingState] | None = None,
     n_threads: int | None = None,
     device: str = "cpu",
 ) -> list[TrainingResult]:
-    """Train networks of one specification on the same data, in place and side by side.
+    """Train networks in place and side by side, on the same data or each on its own.
 
     What comes of each is what ``train`` makes of it alone, on a CPU to the last bit.
 
     Parameters
     ----------
     networks : sequence of Network
-    data : Dataset
+    data : Dataset, or a sequence with one for each network
     options : sequence of TrainingOptions
         One for each network; with other seeds, as a rule.
-    validation : Dataset, optional
+    validation : Dataset, or a sequence with one for each network, optional
         Scored after every epoch; networks stop one by one.
     callbacks : sequence of functions of an EpochReport
         Called after every epoch of all networks, with the report of the first that still trains;
@@ -125,24 +125,24 @@ def train_ensemble(
             f"{len(networks)}; pass as many as networks."
         )
     told = InStep(callbacks)
-    earlier = [None] * len(networks) if resume_from is None else resume_from
-    for one in zip(networks, options, earlier, strict=True):
-        _check_arguments(data, validation, callbacks, *one)
-    windows = [part.windows for part in (data, validation) if part is not None]
-    dtype = networks[0].specification.dtype
-    gpu = gpu_for(device, dtype, *windows)
+    n = len(networks)
+    earlier = [None] * n if resume_from is None else resume_from
+    parts = [part if isinstance(part, Sequence) else [part] * n for part in (data, validation)]
+    each = list(zip(*parts, networks, options, earlier, strict=True))
+    for one in each:
+        _check_arguments(callbacks, *one)
+    windows = [part.windows for one in each for part in one[:2] if part is not None]
+    gpu = gpu_for(device, networks[0].specification.dtype, *windows)
     jobs = []
-    for member, (network, chosen, before) in enumerate(
-        zip(networks, options, earlier, strict=True)
-    ):
+    for member, (own, own_validation, network, chosen, before) in enumerate(each):
         if before is None:
             state = TrainingState.start(network, chosen)
-            if validation is not None:
-                start = evaluate(network, validation, chosen.make_loss(), n_threads=n_threads)
-                state.record_start(start)
+            if own_validation is not None:
+                loss = chosen.make_loss()
+                state.record_start(evaluate(network, own_validation, loss, n_threads=n_threads))
         else:
-            state = before.resume(network, chosen, validated=validation is not None)
-        jobs.append(Job(network, data, chosen, validation, state, told.of(member)))
+            state = before.resume(network, chosen, validated=own_validation is not None)
+        jobs.append(Job(network, own, chosen, own_validation, state, told.of(member)))
     if gpu is None:
         outcomes = train_on_cpu(jobs, resolve_threads(n_threads))
     else:
@@ -158,9 +158,9 @@ def train_ensemble(
 
 
 def _check_arguments(
+    callbacks: Sequence[Callback],
     data: Dataset,
     validation: Dataset | None,
-    callbacks: Sequence[Callback],
     network: Network,
     options: TrainingOptions,
     resume_from: TrainingState | None,
