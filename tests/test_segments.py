@@ -23,6 +23,8 @@ CASES = {
     "cut": (2, 3, 7, 6, {"num_layers": 2, "dense_sizes": (4,)}),
     "before": (2, 2, 4, 5, {"reset_after": False, "layer_norm": True}),
     "lstm": (2, 2, 4, 5, {"cell": "lstm", "num_layers": 2, "dropout": 0.4}),
+    "normed": (2, 3, 6, 6, {"layer_norm": True, "num_layers": 2}),
+    "lstm, normed": (2, 2, 4, 5, {"cell": "lstm", "layer_norm": True}),
     "rnn": (4, 3, 6, 9, {"cell": "rnn", "bidirectional": True, "num_layers": 2}),
     "embeddings": (3, 2, 5, 6, {"embeddings": ((3, 2), (2, 1))}),
     "future": (2, 2, 6, 6, {"n_future_steps": 6, "n_future_features": 2, "future_size": 3}),
@@ -166,6 +168,22 @@ def test_outputs_equal_the_reference(case):
     network, data = make(case)
     expected = reference_raw(network, network.weights, data.windows, rows_of(data.windows), False)
     np.testing.assert_allclose(network.predict(data.windows), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_states_that_recurrent_dropout_makes_differ_are_not_shared(cell):
+    network, data = make((2, 3, 6, 6, {"recurrent_dropout": 0.4, "cell": cell}))
+    found = loss_and_gradients(network, data, "squared_error", key=KEY)
+    for name in ("layer0.w_h", "decoder.steps"):
+        weights = network.weights[name]
+        for at in ((0, 0), (1, 3), (2, 2)):
+            values = []
+            for step in (1e-5, -1e-5):
+                weights[at] += step
+                values.append(loss_and_gradients(network, data, "squared_error", key=KEY).loss)
+                weights[at] -= step
+            slope = (values[0] - values[1]) / 2e-5
+            assert found.weights[name][at] == pytest.approx(slope, rel=1e-5, abs=1e-8)
 
 
 @cases

@@ -9,6 +9,9 @@ it is computed like the others and then undone.
 
 An option that is off is None: the functions of ``cells.options`` are chosen by type, so that a
 kernel holds the machine code of the options in use and of no other.
+
+A decoder makes one step from states that stand in several rows each, and reads the same rows for
+all windows: what is alike is multiplied once (see ``cells.sharing``).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from numba import types
 
 from gruforecast.cells.options import add_input_gradient, normalise, normalise_backward
+from gruforecast.cells.sharing import spread_in_turn, sum_in_turn
 from gruforecast.foundations.blas import ROW_TILE, multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel_overload, part, routine
 from gruforecast.foundations.mathematics import sigmoid, tanh
@@ -64,13 +68,14 @@ class Trace(NamedTuple):
 class Inputs(NamedTuple):
     """What a layer reads: windows, or rows of a series that are projected already."""
 
-    x: np.ndarray | None  # (T, N, F)
+    x: np.ndarray | None  # (T, N, F); of a single step (1, M, F), which M rows after M rows read
     projected: np.ndarray | None  # (G, rows, H) x @ weights.x of a whole series
     base: np.ndarray  # (N,) projected row that step 0 of each window would read
     first: np.ndarray  # (N,) first step that is not masked
     drop: np.ndarray | None  # (N, H) recurrent dropout mask
     reverse: bool
     tile: int  # rows of a matrix product's tile
+    copies: int = 1  # rows one after the other that begin with the same state
 
 
 class Gradients(NamedTuple):
@@ -193,12 +198,15 @@ def hold_masked(t, first, d_state, held):
 @routine
 def _project(x, weights, trace):
     n_gates, n_steps, n_windows, size = trace.gates.shape
-    rows = n_steps * n_windows
+    n_read = x.shape[1]
+    rows = n_steps * n_read
     for g in range(n_gates):
-        a = trace.gates[g].reshape(rows, size)
-        multiply(x.reshape(rows, x.shape[2]), weights.x, g * size, ROW_TILE, False, a)
+        a = trace.gates[g].reshape(n_steps * n_windows, size)
+        multiply(x.reshape(rows, x.shape[2]), weights.x, g * size, ROW_TILE, False, a[:rows])
         for t in range(n_steps):
-            normalise(trace.gates[g, t], g, t, weights.gain_x, trace.normed_x, trace.inverse_x)
+            own = trace.gates[g, t][:n_read]
+            normalise(own, g, t, weights.gain_x, trace.normed_x, trace.inverse_x)
+        spread_in_turn(a, rows)
 
 
 def project(x: Any, weights: Weights, trace: Trace) -> None:
@@ -216,11 +224,15 @@ def _(x, weights, trace):
 def project_backward(x, weights, trace, gradients):
     """From the gradient of the gates' input, left in trace.gates: weights, gain and x."""
     n_gates, n_steps, n_windows, size = trace.gates.shape
-    rows = n_steps * n_windows
+    n_read = x.shape[1]
+    rows = n_steps * n_read
     d_w, normed, inverse = gradients.weights, trace.normed_x, trace.inverse_x
     for g in range(n_gates):
+        d_a = trace.gates[g].reshape(n_steps * n_windows, size)
+        sum_in_turn(d_a, rows)
+        d_a = d_a[:rows]
         for t in range(n_steps):
-            normalise_backward(trace.gates[g, t], g, t, weights.gain_x, normed, inverse, d_w.gain_x)
-        d_a = trace.gates[g].reshape(rows, size)
+            own = trace.gates[g, t][:n_read]
+            normalise_backward(own, g, t, weights.gain_x, normed, inverse, d_w.gain_x)
         multiply_transposed_add(x.reshape(rows, x.shape[2]), d_a, g * size, d_w.x)
         add_input_gradient(d_a, g, weights.x_t, gradients.x)

@@ -37,6 +37,7 @@ from gruforecast.cells.options import (
     normalise,
     normalise_backward,
 )
+from gruforecast.cells.sharing import distinct, spread, summed
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import sigmoid, tanh
@@ -143,10 +144,12 @@ def forward_after(inputs, weights, trace):
         slot = min(t, trace.gates.shape[1] - 1)
         load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
         state = dropped(trace.h[before], inputs.drop, trace.v)
+        state = distinct(state, inputs.copies, trace.w)
         for gate in range(3):
-            u = trace.u[gate]
+            u = trace.u[gate][: len(state)]
             multiply(state, weights.h, gate * size, inputs.tile, False, u)
             normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+            spread(trace.u[gate], inputs.copies)
         z, r, n = flat(trace.gates[Z, slot]), flat(trace.gates[R, slot]), flat(trace.gates[N, slot])
         sigmoid_gate(z, flat(trace.u[Z]), flat(bias[Z]))
         sigmoid_gate(r, flat(trace.u[R]), flat(bias[R]))
@@ -174,16 +177,17 @@ def backward_after(inputs, weights, trace, gradients):
         copy(r, flat(trace.u[R]))
         add(d_un, flat(trace.bias_h[0]))
         state = dropped(trace.h[before], inputs.drop, trace.v)
+        state, d_state = distinct(state, inputs.copies, trace.w), summed(d_h, inputs.copies)
         for gate in range(3):
-            d_u = trace.u[gate]
+            d_u = summed(trace.u[gate], inputs.copies)
             add(flat(trace.gates[gate, t]), flat(trace.bias[gate]))
             normalise_backward(
                 d_u, gate, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h
             )
             multiply_transposed_add(state, d_u, gate * size, d_w.h)
         for gate in range(3):
-            d_u = trace.u[gate]
-            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+            d_u = trace.u[gate][: len(state)]
+            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_state)
         keep_masked(t, inputs.first, trace.held[0], d_h)
     add_bias_gradient(trace.bias, d_w.b)
     add_bias_gradient(trace.bias_h, d_w.b_h)
@@ -217,11 +221,13 @@ def forward_before(inputs, weights, trace):
         slot = min(t, trace.gates.shape[1] - 1)
         load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
         state, seen = dropped(trace.h[before], inputs.drop, trace.v), trace.extra[slot]
+        own = distinct(state, inputs.copies, trace.w)
         for gate in range(2):
-            u = trace.u[gate]
-            multiply(state, weights.h, gate * size, inputs.tile, False, u)
+            u = trace.u[gate][: len(own)]
+            multiply(own, weights.h, gate * size, inputs.tile, False, u)
             normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
-            sigmoid_gate(flat(trace.gates[gate, slot]), flat(u), flat(bias[gate]))
+            spread(trace.u[gate], inputs.copies)
+            sigmoid_gate(flat(trace.gates[gate, slot]), flat(trace.u[gate]), flat(bias[gate]))
         z, r, n = flat(trace.gates[Z, slot]), flat(trace.gates[R, slot]), flat(trace.gates[N, slot])
         _reset(r, flat(state), flat(seen))
         multiply(seen, weights.h, N * size, inputs.tile, False, trace.u[N])
@@ -251,16 +257,17 @@ def backward_before(inputs, weights, trace, gradients):
         multiply(d_un, weights.h_t[N * size :], 0, inputs.tile, False, d_state)
         state = dropped(trace.h[before], inputs.drop, trace.v)
         _reset_backward(flat(d_state), r, flat(state))
+        state, d_own = distinct(state, inputs.copies, trace.v), summed(d_state, inputs.copies)
         for gate in range(2):
-            d_u = trace.u[gate]
-            copy(flat(trace.gates[gate, t]), flat(d_u))
+            copy(flat(trace.gates[gate, t]), flat(trace.u[gate]))
+            d_u = summed(trace.u[gate], inputs.copies)
             normalise_backward(d_u, gate, t, weights.gain_h, normed, inverse, d_w.gain_h)
             multiply_transposed_add(state, d_u, gate * size, d_w.h)
             w_t = weights.h_t[gate * size : (gate + 1) * size]
-            multiply(d_u, w_t, 0, inputs.tile, True, d_state)
+            multiply(d_u, w_t, 0, inputs.tile, True, d_own)
         for gate in range(3):
             add(flat(trace.gates[gate, t]), flat(trace.bias[gate]))
-        add_masked(d_state, inputs.drop, d_h)
+        add_masked(d_own, inputs.drop, summed(d_h, inputs.copies))
         keep_masked(t, inputs.first, trace.held[0], d_h)
     add_bias_gradient(trace.bias, d_w.b)
     project_backward(inputs.x, weights, trace, gradients)

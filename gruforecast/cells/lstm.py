@@ -35,6 +35,7 @@ from gruforecast.cells.options import (
     normalise,
     normalise_backward,
 )
+from gruforecast.cells.sharing import distinct, spread, summed
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import sigmoid, tanh
@@ -127,10 +128,13 @@ def forward(inputs, weights, trace):
         slot = min(t, trace.gates.shape[1] - 1)
         load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
         state = dropped(trace.h[before], inputs.drop, trace.v)
+        state = distinct(state, inputs.copies, trace.w)
         for gate in range(4):
             a, u, b = trace.gates[gate, slot], trace.u[gate], trace.bias[gate]
-            multiply(state, weights.h, gate * size, inputs.tile, False, u)
-            normalise(u, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+            own = u[: len(state)]
+            multiply(state, weights.h, gate * size, inputs.tile, False, own)
+            normalise(own, gate, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+            spread(u, inputs.copies)
             if gate < 3:
                 sigmoid_gate(flat(a), flat(u), flat(b))
             else:
@@ -160,17 +164,20 @@ def backward(inputs, weights, trace, gradients):
         _state_backward(flat(d_h), o, flat(trace.extra[t]), flat(d_c))
         _cell_state_backward(flat(d_c), i, f, g, flat(trace.c[before]))
         state = dropped(trace.h[before], inputs.drop, trace.v)
+        state, d_state = distinct(state, inputs.copies, trace.w), summed(d_h, inputs.copies)
+        summed(d_c, inputs.copies)
         for gate in range(4):
-            d_a, d_u = trace.gates[gate, t], trace.u[gate]
+            d_a = trace.gates[gate, t]
             add(flat(d_a), flat(trace.bias[gate]))
-            copy(flat(d_a), flat(d_u))
+            copy(flat(d_a), flat(trace.u[gate]))
+            d_u = summed(trace.u[gate], inputs.copies)
             normalise_backward(
                 d_u, gate, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h
             )
             multiply_transposed_add(state, d_u, gate * size, d_w.h)
         for gate in range(4):
-            d_u = trace.u[gate]
-            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+            d_u = trace.u[gate][: len(state)]
+            add_state_gradient(d_u, gate, weights.h_t, inputs.drop, inputs.tile, trace.v, d_state)
         keep_masked(t, inputs.first, trace.held[0], d_h)
         keep_masked(t, inputs.first, trace.held[1], d_c)
     add_bias_gradient(trace.bias, d_w.b)

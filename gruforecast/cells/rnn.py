@@ -29,6 +29,7 @@ from gruforecast.cells.options import (
     normalise,
     normalise_backward,
 )
+from gruforecast.cells.sharing import distinct, spread, summed
 from gruforecast.foundations.blas import multiply, multiply_transposed_add
 from gruforecast.foundations.jit import kernel, part
 from gruforecast.foundations.mathematics import tanh
@@ -75,8 +76,11 @@ def forward(inputs, weights, trace):
         load_projected(inputs.projected, inputs.base, inputs.first, t, slot, trace.gates)
         a, u = trace.gates[0, slot], trace.u[0]
         state = dropped(trace.h[before], inputs.drop, trace.v)
-        multiply(state, weights.h, 0, inputs.tile, False, u)
-        normalise(u, 0, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+        state = distinct(state, inputs.copies, trace.w)
+        own = u[: len(state)]
+        multiply(state, weights.h, 0, inputs.tile, False, own)
+        normalise(own, 0, slot, weights.gain_h, trace.normed_h, trace.inverse_h)
+        spread(u, inputs.copies)
         tanh_gate(flat(a), flat(u), flat(trace.bias[0]))
         copy(flat(a), flat(trace.h[now]))
         keep_masked(t, inputs.first, trace.h[before], trace.h[now])
@@ -86,7 +90,7 @@ def forward(inputs, weights, trace):
 def backward(inputs, weights, trace, gradients):
     """From gradients.states and gradients.h to all the others."""
     n_steps = trace.h.shape[0] - 1
-    d_h, d_w, d_u = gradients.h, gradients.weights, trace.u[0]
+    d_h, d_w = gradients.h, gradients.weights
     clear(trace.bias.reshape(trace.bias.size))
     for step in range(n_steps - 1, -1, -1):
         t, before, _ = order(step, n_steps, inputs.reverse)
@@ -95,10 +99,12 @@ def backward(inputs, weights, trace, gradients):
         d_a = flat(trace.gates[0, t])
         _tanh_backward(flat(d_h), d_a)
         add(d_a, flat(trace.bias[0]))
-        copy(d_a, flat(d_u))
+        copy(d_a, flat(trace.u[0]))
+        d_u, d_state = summed(trace.u[0], inputs.copies), summed(d_h, inputs.copies)
         normalise_backward(d_u, 0, t, weights.gain_h, trace.normed_h, trace.inverse_h, d_w.gain_h)
-        multiply_transposed_add(dropped(trace.h[before], inputs.drop, trace.v), d_u, 0, d_w.h)
-        add_state_gradient(d_u, 0, weights.h_t, inputs.drop, inputs.tile, trace.v, d_h)
+        state = dropped(trace.h[before], inputs.drop, trace.v)
+        multiply_transposed_add(distinct(state, inputs.copies, trace.w), d_u, 0, d_w.h)
+        add_state_gradient(d_u, 0, weights.h_t, inputs.drop, inputs.tile, trace.v, d_state)
         keep_masked(t, inputs.first, trace.held[0], d_h)
     add_bias_gradient(trace.bias, d_w.b)
     project_backward(inputs.x, weights, trace, gradients)

@@ -4,6 +4,9 @@ All segments of all windows are decoded at once: a segment reads what is learnt 
 where windows belong to categories (series), of each of these. What the head makes of the state
 after that step are the segment's outputs.
 
+All segments of a window begin with the same state, and without categories a segment reads the same
+in all windows: these products are made once, unless recurrent dropout makes the states differ.
+
 N windows, M segments ahead, I inputs of the first layer, C categories. Rows of (N*M, .) hold the
 segments of the first window, then those of the second, and so on.
 """
@@ -24,7 +27,7 @@ KEY = 2  # what the masks of the decoder are drawn with, beside those of the win
 
 @brief_kernel
 def _place(steps, x):
-    """x (N*M, I) <- steps (M, I) for each window."""
+    """x (N*M, I), or (M, I) for all windows <- steps (M, I)."""
     for row in range(x.shape[0]):
         m = row % steps.shape[0]
         for j in range(x.shape[1]):
@@ -33,7 +36,7 @@ def _place(steps, x):
 
 @brief_kernel
 def _place_backward(d_x, d_steps):
-    """d_steps (M, I) += the sum over windows of d_x (N*M, I)."""
+    """d_steps (M, I) += the sum over windows of d_x (N*M, I), or d_x (M, I) of all."""
     for row in range(d_x.shape[0]):
         m = row % d_steps.shape[0]
         for j in range(d_x.shape[1]):
@@ -67,9 +70,12 @@ class Decoder:
         self.spec, self.n_segments = spec, spec.decoder_steps
         n_rows, dtype = n_windows * self.n_segments, spec.numpy_dtype
         self.stack = Stack(spec, n_rows, 1, keep=keep)
-        self.x = np.zeros((1, n_rows, spec.layer_width(0)), dtype)
+        self.copies = 1 if spec.recurrent_dropout > 0 else self.n_segments
+        n_read = n_rows if spec.embeddings else self.n_segments
+        self.x = np.zeros((1, n_read, spec.layer_width(0)), dtype)
         self.categories = np.full((n_windows, len(spec.embeddings)), -1.0, dtype)
-        self.shard = Shard(np.zeros(n_rows, np.int64), np.zeros(n_rows, np.int64))
+        none = np.zeros(n_rows, np.int64)
+        self.shard = Shard(none, none, copies=self.copies)
         self.read, self.d_read = self.stack.last, self.stack.d_last  # (N*M, H*D) by the head
         if keep:
             self.d_x = np.zeros_like(self.x)
@@ -112,9 +118,9 @@ class Decoder:
             _add_category_backward(d_x, self.categories, k, self.n_segments, d_table)
         d_states = self.stack.initial_gradient()
         n_parts, n_rows, size = d_states.shape
-        n_windows = n_rows // self.n_segments
-        total: np.ndarray = d_states.reshape(n_parts, n_windows, -1, size).sum(axis=2)
-        return total
+        n_windows, n_distinct = n_rows // self.n_segments, n_rows // self.copies
+        d_states = d_states[:, :n_distinct]
+        return np.asarray(d_states.reshape(n_parts, n_windows, -1, size).sum(axis=2))
 
     def _drop(self, source: np.ndarray, out: np.ndarray) -> None:
         """Dropout between the decoded states and the head, on states or on their gradient."""

@@ -25,6 +25,7 @@ class Shard:
     initial_state: np.ndarray | None = None  # (L*D, N, state size)
     position: int = 0  # of the shard's first window in its batch
     key: tuple[int, ...] | None = None  # what the dropout masks are drawn from; None: no dropout
+    copies: int = 1  # rows one after the other that begin with the same state
 
 
 class Recurrence:
@@ -166,6 +167,7 @@ class Stack:
                     drop=self._recurrent_mask(shard, number),
                     reverse=recurrence.reverse,
                     tile=min(self.n_windows, INNER_TILE) if self.keep else ROW_TILE,
+                    copies=shard.copies,
                 )
                 state = shard.initial_state
                 recurrence.set_initial(None if state is None else state[number])
