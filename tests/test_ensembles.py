@@ -12,7 +12,8 @@ from gruforecast import GRUClassifier, GRUEncoder, GRUForecaster, load
 from gruforecast.cli.main import main
 from gruforecast.estimators import ensemble
 from gruforecast.estimators.ensemble import seeds_of
-from gruforecast.forecasting.course import Course
+from gruforecast.forecasting import fitting
+from gruforecast.forecasting.judging import judge
 from gruforecast.model_selection import GRUSearchCV
 from tests.helpers import wavy_series
 from tests.saving import again, assert_alike
@@ -182,13 +183,13 @@ def test_networks_that_are_the_same_are_one(loss, monkeypatch):
 
 
 def test_as_many_networks_are_judged(monkeypatch):
-    seen, review = [], Course.review
+    seen = []
 
-    def spy(self, networks, *args):
+    def spy(course, networks, *args):
         seen.append([network.flat.copy() for network in networks])
-        return review(self, networks, *args)
+        return judge(course, networks, *args)
 
-    monkeypatch.setattr(Course, "review", spy)
+    monkeypatch.setattr(fitting, "judge", spy)
     choices = PLAIN | {"horizon": 3, "lookback": 6}
     model = forecaster(3, **choices).fit(TABLE["a"])
     validated = forecaster(3, **choices | {"early_stopping": True}).fit(TABLE["a"])

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from gruforecast.estimators import parameters
-from gruforecast.estimators.ensemble import averaged
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import Encoded, SeriesEncoder
-from gruforecast.forecasting.intervals import Calibration, Forecasts
 from gruforecast.forecasting.line import Line, parts
 from gruforecast.forecasting.seasonality import Seasonality
-from gruforecast.forecasting.skill import make_contest, naive_error
+from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.tails import Origin
-from gruforecast.network import Network, Specification
+from gruforecast.network import Specification
 from gruforecast.training import Dataset
 from gruforecast.training.losses import Loss
 
 SCALED = "scaled_error"  # a loss in units of naive errors
 WIDEST = 1e3  # how much more, or less, than usual an error in units of its scale may count
-ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
-MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 
 
 class Lesson(NamedTuple):
@@ -36,30 +30,6 @@ class Lesson(NamedTuple):
     encoder: SeriesEncoder
     encoded: Encoded
     data: list[Dataset]  # of each network
-
-
-class Kept(NamedTuple):
-    """The shares of what networks add to the baseline that are kept.
-
-    One is that of networks measured from the baseline, the other of those measured from the level.
-    """
-
-    of_baseline: float
-    of_level: float
-
-    def factors(self, zeros: list[float]) -> list[float]:
-        """Of the outputs of networks whose mean is the forecast then, by their zeros."""
-        shares, counts = (self.of_baseline, self.of_level), (zeros.count(0.0), zeros.count(1.0))
-        return [shares[int(zero)] * len(zeros) / counts[int(zero)] for zero in zeros]
-
-
-class Review(NamedTuple):
-    """What the tail says of networks that did not learn from it."""
-
-    kept: Kept
-    calibration: Calibration | None = None
-    skill: pd.DataFrame | None = None
-    goes_on: bool = False  # whether it pays to learn from the tail, too
 
 
 @dataclass(frozen=True)
@@ -210,76 +180,12 @@ class Course:
             segments["n_lags"] = self.lookback
         return parameters.specification(settings, width, n_outputs, tables, **segments, **future)
 
-    def review(
-        self, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
-    ) -> Review:
-        """What forecasts of the tail by networks that did not learn from it are worth."""
-        rows, zeros = self.rows(of_tail=True, to_learn=False), self.zeros(lesson.encoder)
-        kept = Kept(zeros.count(0.0) / len(zeros), zeros.count(1.0) / len(zeros))
-        if not len(rows):
-            return Review(kept)
-        most = MOST_JUDGED // self.horizon
-        if len(rows) > most:  # an even share of them, whatever their season
-            rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-        actual = self.targets(rows, of_tail=True)
-        block, encoded = self.block, lesson.encoded
-        windows = encoded.windows(rows, int(encoded.lengths.max()))
-        raw = [one.predict(windows, **hardware) for one in networks]
-        if self.may_shrink(lesson.encoder):
-            baseline, scale = replace(encoded, from_level=0.0).units(rows)
-            level, _ = replace(encoded, from_level=1.0).units(rows)
-            added = [
-                averaged(one for one, of in zip(raw, zeros, strict=True) if of == zero)
-                + zero * ((level - baseline) / scale)
-                for zero in sorted(set(zeros))
-            ]
-            kept = self._kept((actual - baseline) / scale, *added)
-            raw = [f * one for f, one in zip(kept.factors(zeros), raw, strict=True)]
-        units = replace(encoded, from_level=kept.of_level).units(rows)
-        forecasts = Forecasts.of(self.loss, raw, *units)
-        codes = block.panel.codes[rows]
-        calibration = Calibration.learn(
-            forecasts.scores(actual), codes, block.positions[rows], block.panel.names, self.season
-        )
-        errors = naive_error(block, ~self.is_tail, self.season)
-        origins = self._origins(~self.is_tail)
-        contest = make_contest(block, rows, actual, self.season, origins, errors)
-        if contest.is_empty():
-            return Review(kept, calibration)
-        contest.warn_of_echo(forecasts.mean)
-        skill = contest.table(forecasts.mean)
-        goes_on = sum(kept) > 0 and self.n_horizons >= ENOUGH_HORIZONS
-        return Review(kept, calibration, skill, goes_on)
-
-    def _kept(
-        self, wanted: np.ndarray, of_baseline: np.ndarray, of_level: np.ndarray | None = None
-    ) -> Kept:
-        """The shares of what is added to the baseline (n, H) that come nearest to what is wanted.
-
-        First how much of either kind of network, then how much of both: less where the tail is so
-        short that it cannot tell skill from luck.
-        """
-
-        def best(shares: np.ndarray, added: Callable[[float], np.ndarray]) -> float:
-            errors = [np.nanmean(np.abs(wanted - added(share))) for share in shares]
-            return float(shares[int(np.argmin(errors))])
-
-        mix, both = 0.0, of_baseline
-        if of_level is not None:
-            change = of_level - of_baseline
-            mix = best(np.linspace(0.0, 1.0, 5), lambda share: of_baseline + share * change)
-            both = of_baseline + mix * change
-        is_enough = (self.n_horizons - 1) / (ENOUGH_HORIZONS - 1)
-        total = best(np.linspace(0.0, 1.0, 11), lambda share: share * both)
-        total *= float(np.clip(is_enough, 0.0, 1.0))
-        return Kept((1.0 - mix) * total, mix * total)
-
     @property
     def n_horizons(self) -> float:
         """How many horizons of values the tail has."""
         return float(np.isfinite(self.block.panel.values[self.is_tail]).sum() / self.horizon)
 
-    def _origins(self, used: np.ndarray) -> list[Origin]:
+    def origins(self, used: np.ndarray) -> list[Origin]:
         """What each series was like on the rows that are used (n,)."""
         panel = self.block.panel
         return [

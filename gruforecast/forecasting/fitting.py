@@ -14,6 +14,7 @@ from gruforecast.estimators.ensemble import make_networks, options_of_each
 from gruforecast.estimators.preparing import Plan
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.course import Course, Lesson
+from gruforecast.forecasting.judging import judge
 from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.state import SeriesState
@@ -96,7 +97,7 @@ def _reviewer(
             judged = course.lesson(whole=False)
             judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
-        found = course.review(judges, judged, hardware)
+        found = judge(course, judges, judged, hardware)
         goes_on = found.goes_on and run.best_epoch > 0
         goes_on &= run.stopping_reason in ENDED_BY_ITSELF
         if state.settings.early_stopping == "auto" and (goes_on or sum(found.kept) == 0.0):

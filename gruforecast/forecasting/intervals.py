@@ -119,11 +119,11 @@ class Calibration:
         def from_rows(rows: np.ndarray) -> Calibration:
             return cls.of_scores(scores[rows], codes[rows], positions[rows], names, season)
 
-        latest = _newest(codes, 0.5, LEAST_ROWS)
+        latest = newest(codes, 0.5, LEAST_ROWS)
         if (~np.isnan(scores[latest])).sum(axis=0).min() < LEAST_SCORES:
             latest[:] = True
         found = from_rows(latest)
-        newer = _newest(codes, 0.5, 1)
+        newer = newest(codes, 0.5, 1)
         if (~np.isnan(scores[~newer])).any(axis=0).all():
             half = from_rows(~newer)
             at = codes[newer], positions[newer]
@@ -248,7 +248,7 @@ class Calibration:
         return np.asarray(side * np.maximum(0.0, out * np.exp(EXTENSION * np.maximum(0, -share))))
 
 
-def _newest(codes: np.ndarray, share: float, least: int) -> np.ndarray:
+def newest(codes: np.ndarray, share: float, least: int) -> np.ndarray:
     """Which rows (n,), sorted by series, are its newest share, or its ``least`` newest."""
     counts = np.bincount(codes)
     place = np.arange(len(codes)) - (np.cumsum(counts) - counts)[codes]
