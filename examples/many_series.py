@@ -1,12 +1,12 @@
 """Many series: one network for all of them, with gaps, and a place that it has never seen."""
 
-# %% Data: the temperature of twelve invented places, one row per place and hour
+# %% Data: the temperature of eight invented places, one row per place and hour
 import matplotlib.pyplot as plt
 import pandas as pd
 
 from gruforecast import ForecastDisplay, GRUForecaster, backtest, from_long, make_weather, metrics
 
-places = {f"place {i:02d}": make_weather(60, seed=i, gaps=0.02) for i in range(12)}
+places = {f"place {i:02d}": make_weather(45, seed=i, gaps=0.02) for i in range(8)}
 table = pd.concat(places, names=["place", "time"])["temperature"].reset_index()
 series = from_long(table, "place", "time", "temperature")
 print(table.head(3), "\n")

@@ -131,7 +131,7 @@ def test_several_series_with_covariates(gpu):
         compare(
             model, grid, table, cv=TimeSeriesSplit(2, test_size=12), given={"covariates": known}
         )
-    assert gpu.trained == [8, 4, 2, 2]
+    assert gpu.trained == [12, 6, 3, 3]
 
 
 def test_a_pipeline(gpu):

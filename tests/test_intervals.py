@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import t as student_t
 
 from gruforecast import GRUForecaster
-from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
+from gruforecast.forecasting.intervals import Calibration, Forecasts, Part, beyond_horizon
 from gruforecast.forecasting.skill import EchoWarning
 from gruforecast.training.losses import make_loss
 
@@ -222,8 +222,9 @@ def test_short_series(n):
 
 
 def test_spread_of_a_student_t_is_finite():
-    raw, zero, one = [np.array([[0.0, 0, -60]])], np.zeros((1, 1)), np.ones((1, 1))
-    made = Forecasts.of(make_loss("student_t"), raw, zero, one)
+    zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    said = [Part(1.0, np.array([[0.0, 0, -60]]), zero, one)]
+    made = Forecasts.of(make_loss("student_t"), said, zero, one)
     assert np.isfinite(made.above).all()
 
 

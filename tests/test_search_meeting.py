@@ -82,7 +82,7 @@ def test_all_candidates_and_folds_are_trained_at_once(gpu, n_jobs):
 def test_series_that_are_learnt_twice_meet_twice(gpu):
     model = forecaster(horizon=3, device="cuda", max_iter=5, early_stopping=False)
     on_gpu(model, {"hidden_size": [2, 4, 8]}, SERIES[:, 0])
-    assert gpu == [12, 12, 2, 2]
+    assert gpu == [18, 18, 3, 3]
 
 
 def test_within_a_pipeline(gpu):

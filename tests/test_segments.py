@@ -247,7 +247,7 @@ def test_training_learns_with_the_same_bits_for_any_threads(case):
     np.testing.assert_array_equal(*networks)
 
 
-def test_outputs_start_at_zero_and_are_scaled():
+def test_outputs_start_at_zero():
     spec = make("lags")[0].specification
     network, (_, data) = Network(spec, from_zero=True), make("lags")
     assert not network.predict(data.windows).any()
@@ -256,10 +256,6 @@ def test_outputs_start_at_zero_and_are_scaled():
         name for name, value in other.weights.items() if (value != network.weights[name]).any()
     }
     assert names == {"head.w"}
-    before = make("lags")[0].predict(data.windows)
-    network.set_weights(make("lags")[0].weights)
-    network.scale_outputs(0.25)
-    np.testing.assert_allclose(network.predict(data.windows), 0.25 * before, rtol=1e-12)
 
 
 def test_every_output_depends_on_the_newest_row_and_its_place():

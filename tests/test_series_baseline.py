@@ -12,7 +12,6 @@ from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.line import Line
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.settling import read_course
-from gruforecast.network.parameters import OF_OUTPUTS
 from tests.helpers import wavy_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
@@ -287,7 +286,8 @@ def wavy(n=200, seed=0):
 @pytest.mark.parametrize(("early_stopping", "n_tail"), [(True, 20), (False, 0)])
 def test_a_network_that_learnt_nothing_forecasts_the_baseline(early_stopping, n_tail):
     rows = wavy()
-    model = small(max_iter=1, learning_rate=1e-12, early_stopping=early_stopping).fit(rows)
+    model = small(max_iter=1, learning_rate=1e-12, early_stopping=early_stopping, n_estimators=1)
+    model.fit(rows)
     baseline = learn(block_of(rows), np.arange(200) < 200 - n_tail)
     wanted = baseline.simple(block_of(rows)).of(np.arange(200), baseline.weights[None])
     np.testing.assert_allclose(model.predict(rows), wanted, rtol=1e-6)
@@ -407,8 +407,7 @@ def test_where_nothing_judges_the_baseline_forecasts():
     series = wavy_series(24)[:, 0]
     model = GRUForecaster(horizon=18, max_iter=20, random_state=0).fit(series)
     assert model.skill_ is None
-    for network in model.networks_:
-        assert not any(w.any() for name, w in network.weights.items() if name in OF_OUTPUTS)
+    assert not any(model._state.weights)
     assert "the network adds nothing" in repr(model)
 
 

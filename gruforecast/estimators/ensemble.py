@@ -14,7 +14,6 @@ import numpy as np
 from gruforecast.estimators import parameters
 from gruforecast.foundations.random import derive_key
 from gruforecast.network import Network, Specification
-from gruforecast.network.parameters import OF_OUTPUTS
 from gruforecast.training import TrainingOptions, TrainingState
 
 
@@ -92,12 +91,6 @@ def one_epoch_more(
         for state, one, network in zip(earlier, longer, networks, strict=True)
     ]
     return longer, states
-
-
-def adds_something(networks: Sequence[Network]) -> bool:
-    """Whether any output of the networks can be anything but zero."""
-    return any(network.weights[name].any() for network in networks for name in OF_OUTPUTS
-               if name in network.weights)  # fmt: skip
 
 
 def averaged(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gruforecast.estimators import parameters
+from gruforecast.forecasting.views import N_OPEN
 from gruforecast.training.losses import make_loss
 
 USUAL_HORIZON = 10  # of a series without a season
@@ -111,11 +112,16 @@ def _max_iter(facts: Facts, batch_size: int) -> Choice:
 
 
 def _n_estimators(settings: Any) -> Choice:
-    """Two that begin differently, where there is anything to begin from."""
+    """As many as see rows differently, where there are several ways to."""
     has_floor = settings.loss not in parameters.OPEN and np.isfinite(make_loss(settings.loss).low)
     if settings.baseline == "none" or has_floor:
         return 1, "more would take longer, and differ by their seeds alone"
-    return 2, "one begins as the baseline, one as the level of the window: they err differently"
+    if settings.normalize != "auto":
+        return 2, "one begins as the baseline, one as the level of the window: they err differently"
+    return (
+        N_OPEN,
+        "they begin as the baseline or a level, in units of their own: they err differently",
+    )
 
 
 FIXED: dict[str, Choice] = {

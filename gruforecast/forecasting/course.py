@@ -16,6 +16,7 @@ from gruforecast.forecasting.line import Line, parts
 from gruforecast.forecasting.seasonality import Seasonality
 from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.tails import Origin
+from gruforecast.forecasting.views import View
 from gruforecast.network import Specification
 from gruforecast.training import Dataset
 from gruforecast.training.losses import Loss
@@ -46,6 +47,7 @@ class Course:
     seasonality: Seasonality  # that has not learnt from rows
     line: Line
     is_tail: np.ndarray  # (n,) rows that judge when they do not teach
+    kinds: tuple[str, ...]  # of units of windows; the first is the usual one
     reasons: dict[str, str]  # of what was chosen, by name of the parameter
 
     def _wanted(self, of_tail: bool | None) -> np.ndarray:
@@ -84,8 +86,8 @@ class Course:
         used = np.ones(self.block.panel.n, bool) if whole else ~self.is_tail
         if before is None:
             encoder = SeriesEncoder.fit(
-                self.block, used, self.settings, self.seasonality, self.lookback, self.horizon,
-                self.season, self.loss.low,
+                self.block, used, self.settings, self.kinds, self.seasonality, self.lookback,
+                self.horizon, self.season, self.loss.low,
             )  # fmt: skip
         else:
             known = replace(before, seasonality=self.seasonality)
@@ -104,10 +106,9 @@ class Course:
             )
         return Lesson(encoder, encoded, self._datasets(encoder, encoded, of_tail))
 
-    def zeros(self, encoder: SeriesEncoder) -> list[float]:
-        """What each network is measured from: 0 is the baseline, 1 the level; in turn."""
-        n = self.settings.n_estimators
-        return [0.0 if encoder.baseline is None else float(k % 2) for k in range(n)]
+    def views(self, encoder: SeriesEncoder) -> list[View]:
+        """How each network sees rows."""
+        return encoder.views(self.settings.n_estimators)
 
     def may_shrink(self, encoder: SeriesEncoder) -> bool:
         """Whether a share of what networks add can be left out: the baseline is left then."""
@@ -124,17 +125,17 @@ class Course:
     def _datasets(
         self, encoder: SeriesEncoder, encoded: Encoded, of_tail: bool | None
     ) -> list[Dataset]:
-        zeros = self.zeros(encoder)
-        made = {zero: self._dataset(replace(encoded, from_level=zero), of_tail) for zero in zeros}
-        return [made[zero] for zero in zeros]
+        views = self.views(encoder)
+        made = {view: self._dataset(encoded, view, of_tail) for view in views}
+        return [made[view] for view in views]
 
-    def _dataset(self, encoded: Encoded, of_tail: bool | None) -> Dataset:
+    def _dataset(self, encoded: Encoded, view: View, of_tail: bool | None) -> Dataset:
         """Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
         rows, values = self.rows(of_tail=of_tail), self._wanted(of_tail)
         targets = np.empty((len(rows), self.horizon), self.settings.dtype)
         is_there = np.empty(len(rows), bool)
         for part in parts(len(rows), self.horizon):
-            center, scale = encoded.units(rows[part], fill=False)
+            center, scale = encoded.units(rows[part], view, fill=False)
             scaled = self.line.ahead(values, rows[part])
             scaled -= center
             scaled /= scale
@@ -143,10 +144,10 @@ class Course:
             is_there[part] = ~np.isnan(scaled).all(axis=1)
         if not is_there.all():  # nothing is known of the phases of what follows
             rows, targets = rows[is_there], targets[is_there]
-        windows = encoded.windows(rows, int(encoded.lengths.max()))
+        windows = encoded.windows(rows, int(encoded.lengths.max()), view)
         weights = None
         if self.loss.name == SCALED:
-            weights = self._in_naive_errors(encoded.scale[rows], rows)
+            weights = self._in_naive_errors(encoded.measures[view.normalize].scale[rows], rows)
         return Dataset(windows, targets, weights, copy=False)
 
     def _in_naive_errors(self, scale: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -160,11 +161,9 @@ class Course:
 
     def specifications(self, encoder: SeriesEncoder, encoded: Encoded) -> list[Specification]:
         """The networks that read and forecast this."""
-        return [self._specification(encoder, encoded, zero) for zero in self.zeros(encoder)]
+        return [self._specification(encoder, encoded, view) for view in self.views(encoder)]
 
-    def _specification(
-        self, encoder: SeriesEncoder, encoded: Encoded, zero: float
-    ) -> Specification:
+    def _specification(self, encoder: SeriesEncoder, encoded: Encoded, view: View) -> Specification:
         future = {}
         if encoded.future is not None:
             n_known = encoded.future.shape[1]
@@ -176,7 +175,7 @@ class Course:
         segments = {"segment_length": settings.segment_length}
         if settings.decoder == "parallel":
             segments["decoder_steps"] = -(-self.horizon // settings.segment_length)
-        if encoder.baseline is not None and zero == 0.0:  # the others err differently without it
+        if view.of_baseline:  # the others err differently without it
             segments["n_lags"] = self.lookback
         return parameters.specification(settings, width, n_outputs, tables, **segments, **future)
 

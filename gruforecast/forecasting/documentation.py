@@ -48,9 +48,9 @@ OF_SERIES = {
     n_estimators : int, optional
         Networks that are trained on the same rows from different seeds, side by side, and whose
         forecasts are averaged: numbers, quantiles or parameters of a likelihood. Default: 1; of
-        series with a baseline 2. There networks begin in turn as the baseline and as the level of
-        the window (its newest value, as a rule): they err differently, so that their mean errs
-        less, and the tail says how much each kind counts.
+        series with a baseline 3 (2 with a ``normalize`` other than "auto"), which see rows in
+        different ways, in turn: from the baseline, from the newest value, and in other units. They
+        err differently, so that their mean errs less; the tail says which of them count.
 """,
     "early_stopping": """\
     early_stopping : bool or "auto", default "auto"

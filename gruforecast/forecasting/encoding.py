@@ -19,8 +19,11 @@ from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.dates.calendar import calendar_features
 from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
 from gruforecast.forecasting.seasonality import Season, Seasonality
+from gruforecast.forecasting.views import Measure, View, views_of
 from gruforecast.foundations.stored import stored
 from gruforecast.network import Windows
+
+OF_WINDOWS = ("last", "window")  # units that each window has for itself
 
 
 @dataclass(frozen=True)
@@ -32,37 +35,38 @@ class Encoded:
     lengths: np.ndarray  # (n,)
     future: np.ndarray | None  # (K, C) what is known of stamps to come
     future_starts: np.ndarray | None  # (n,) the stamp after each row
-    center: np.ndarray  # (n,) the level of a row, and of what follows it without a baseline
-    scale: np.ndarray  # (n,) and what that is divided by
+    measures: dict[str, Measure]  # of windows and of what follows them, by kind
     season: Season | None  # that is taken out before
     simple: tuple[Simple, np.ndarray] | None  # the baseline's forecasts, and weights (n, K)
-    from_level: float  # share of what follows that is measured from the center, not the baseline
-    levels: tuple[np.ndarray, np.ndarray] | None  # (n,) the same for each window, in scaled units
+    is_seen: bool  # whether training saw all series, and so their units
     dtype: str
 
-    def units(self, rows: np.ndarray, *, fill: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def units(
+        self, rows: np.ndarray, view: View, *, fill: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Center and scale of the steps after some rows, (n, H), or (n, 1) where all are alike.
 
         Without ``fill`` a center is NaN where nothing is known of a step's phase.
         """
-        center, scale = self.center[rows, None], self.scale[rows, None]
-        if self.simple is not None:
+        measure = self.measures[view.normalize]
+        center, scale = measure.center[rows, None], measure.scale[rows, None]
+        if view.of_baseline and self.simple is not None:
             made, weights = self.simple
-            baseline = made.of(rows, weights[rows])
-            center = baseline + self.from_level * (center - baseline)
+            center = made.of(rows, weights[rows])
         if self.season is None:
             return center, scale
         base, factor = self.season.of(rows, fill=fill)
         return center * factor + base, scale * factor
 
-    def windows(self, numbers: np.ndarray, n_steps: int) -> Windows:
+    def windows(self, numbers: np.ndarray, n_steps: int, view: View) -> Windows:
         """Windows that end in these rows."""
         known = {}
         if self.future is not None and self.future_starts is not None:
             known = {"future": self.future, "future_starts": self.future_starts[numbers]}
-        if self.levels is not None:
-            level, spread = self.levels
-            known |= {"offsets": level[numbers], "factors": 1.0 / spread[numbers]}
+        if not self.is_seen or view.normalize in OF_WINDOWS:
+            measure = self.measures[view.normalize]
+            level, spread = measure.level[numbers], measure.spread[numbers]
+            known |= {"offsets": level, "factors": 1.0 / spread}
         return Windows(
             self.rows, self.starts[numbers], n_steps, lengths=self.lengths[numbers],
             dtype=self.dtype, **known,
@@ -76,9 +80,9 @@ class SeriesEncoder:
 
     seasonality: Seasonality
     scaling: SeriesScaling
-    window_scaling: WindowScaling | None
+    kinds: tuple[str, ...]  # of units of windows; the first is the usual one
+    window_scaling: dict[str, WindowScaling]  # of those that are each window's own
     baseline: Baseline | None
-    from_level: float  # share of forecasts that is measured from the level, not the baseline
     has_age: bool  # of values that are carried forward
     has_gap: bool  # number of stamps left out before a row
     past: ColumnsEncoder | None
@@ -99,6 +103,7 @@ class SeriesEncoder:
         block: Block,
         used: np.ndarray,
         settings: Any,
+        kinds: tuple[str, ...],
         seasonality: Seasonality,
         lookback: int,
         horizon: int,
@@ -120,19 +125,21 @@ class SeriesEncoder:
             static = ColumnsEncoder.fit("static", block.static, block.static, settings)
         size = settings.series_embedding_size
         scaling = SeriesScaling({}, low, settings.normalize != "none").learn(block, used)
-        of_windows = None
-        if settings.normalize in ("last", "window"):
-            center, scale = scaling.of_series(block)
-            scaled = np.nan_to_num((block.carried()[0] - center) / scale)
-            of_windows = WindowScaling.fit(scaled, block, used, lookback, settings.normalize)
+        center, scale = scaling.of_series(block)
+        scaled = np.nan_to_num((block.carried()[0] - center) / scale)
+        of_windows = {
+            kind: WindowScaling.fit(scaled, block, used, lookback, kind)
+            for kind in kinds
+            if kind in OF_WINDOWS
+        }
         return cls(
             seasonality=seasonality,
             scaling=scaling,
+            kinds=kinds,
             window_scaling=of_windows,
             baseline=None
             if settings.baseline == "none" or np.isfinite(low)
             else Baseline.fit(block, used, lookback, horizon, season),
-            from_level=0.0,
             has_age=has_age,
             has_gap=bool(mask and block.gaps()[used].any()),
             past=past,
@@ -147,6 +154,10 @@ class SeriesEncoder:
             refuses_missing=settings.missing == "error",
             dtype=settings.dtype,
         )
+
+    def views(self, n: int) -> list[View]:
+        """How each of n networks sees rows."""
+        return views_of(n, self.kinds, has_baseline=self.baseline is not None)
 
     @property
     def has_future(self) -> bool:
@@ -198,8 +209,12 @@ class SeriesEncoder:
         values, age = block.carried()
         values = np.where(np.isnan(values), level, (values - center) / scale)
         lengths = block.window_lengths(self.lookback)
-        if self.window_scaling is not None:
-            level, spread = self.window_scaling.of_rows(values, spread, lengths)
+        measures = {}
+        for kind in self.kinds:
+            own = level, spread
+            if kind in OF_WINDOWS:
+                own = self.window_scaling[kind].of_rows(values, spread, lengths)
+            measures[kind] = Measure(*own, center + scale * own[0], scale * own[1])
         columns = [values[:, None]]
         self._check_size(columns[0], observed)
         if self.has_age:
@@ -223,20 +238,16 @@ class SeriesEncoder:
         simple = None
         if self.baseline is not None:
             simple = self.baseline.simple(block), self.baseline.weights_of(panel)
-        is_seen = all(name in self.scaling.scales for name in panel.names)
-        as_trained = is_seen and self.window_scaling is None
         return Encoded(
             rows=np.concatenate(columns, axis=1, dtype=self.dtype),
             starts=np.arange(panel.n) + 1 - lengths,
             lengths=lengths,
             future=None if future is None else future.astype(self.dtype),
             future_starts=None if future is None else block.at + 1,
-            center=center + scale * level,
-            scale=scale * spread,
+            measures=measures,
             season=season,
             simple=simple,
-            from_level=self.from_level,
-            levels=None if as_trained else (level, spread),
+            is_seen=all(name in self.scaling.scales for name in panel.names),
             dtype=self.dtype,
         )
 

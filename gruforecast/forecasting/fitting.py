@@ -19,6 +19,7 @@ from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.skill import naive_error
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import keep_tails
+from gruforecast.forecasting.views import usual_weights
 from gruforecast.network import Network
 from gruforecast.training import TrainingOptions, TrainingResult, train_ensemble
 
@@ -58,13 +59,14 @@ def plan_series(
         season=course.season,
         horizon=course.horizon,
         lookback=course.lookback,
-        encoder=replace(lesson.encoder, from_level=float(np.mean(course.zeros(lesson.encoder)))),
+        encoder=lesson.encoder,
         columns=_columns(block),
         tails=keep_tails(block, lesson.encoder, course.horizon, course.season or 1),
         naive_errors=dict(zip(panel.names, errors.tolist(), strict=True)),
         largest_step=int(block.gaps().max()) + 1,
         form=panel.form,
         level_names=panel.level_names,
+        weights=usual_weights(course.views(lesson.encoder)),
     )
     return Plan(
         training=lesson.data,
@@ -92,23 +94,21 @@ def _reviewer(
             if not course.can_be_judged():
                 if not course.may_shrink(encoder):
                     return {}
-                _scale(networks, [0.0] * len(networks))
-                return {"_state": replace(state, encoder=replace(encoder, from_level=0.0))}
+                return {"_state": replace(state, weights=[0.0] * len(networks))}
             judged = course.lesson(whole=False)
             judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
         found = judge(course, judges, judged, hardware)
         goes_on = found.goes_on and run.best_epoch > 0
         goes_on &= run.stopping_reason in ENDED_BY_ITSELF
-        if state.settings.early_stopping == "auto" and (goes_on or sum(found.kept) == 0.0):
+        if state.settings.early_stopping == "auto" and (goes_on or sum(found.weights) == 0.0):
             encoder = encoder.with_baseline_of(course.block, np.ones(course.block.panel.n, bool))
             if goes_on:
                 shorter = [_last_part(one, run.best_epoch) for one in options]
                 train_ensemble(networks, course.whole(encoder), shorter, **hardware)
-        _scale(networks, found.kept.factors(course.zeros(encoder)))
-        encoder = replace(encoder, from_level=found.kept.of_level)
+        judged_state = replace(state, calibration=found.calibration, weights=found.weights)
         return {
-            "_state": replace(state, calibration=found.calibration, encoder=encoder),
+            "_state": replace(judged_state, encoder=encoder),
             "skill_": found.skill,
             "coverage_": getattr(found.calibration, "coverage", None),
         }
@@ -126,11 +126,6 @@ def _networks(
     encoder = lesson.encoder
     specs = course.specifications(encoder, lesson.encoded)
     return make_networks(specs, options, earlier, from_zero=encoder.baseline is not None)
-
-
-def _scale(networks: list[Network], factors: list[float]) -> None:
-    for network, factor in zip(networks, factors, strict=True):
-        network.scale_outputs(factor)
 
 
 def _last_part(options: TrainingOptions, best_epoch: int) -> TrainingOptions:

@@ -188,6 +188,8 @@ class GRUForecaster(SeriesForecaster):
         settings = cls(**chosen)._settings()
         course = read_course(series, settings, None, as_tables(covariates, past_covariates, static))
         values = {name: getattr(settings, name) for name in course.reasons}
+        if len(course.kinds) > 1:  # it stays open, as networks differ in it
+            values["normalize"] = "auto"
         return Suggestion(chosen | values, course.reasons)
 
     def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import pandas as pd
 from gruforecast.estimators.parameters import Hardware
 from gruforecast.forecasting.block import Beside, Block
 from gruforecast.forecasting.encoding import Encoded
-from gruforecast.forecasting.intervals import Calibration, Forecasts, beyond_horizon
+from gruforecast.forecasting.intervals import Calibration, Forecasts, Part, beyond_horizon
 from gruforecast.forecasting.line import Line
 from gruforecast.forecasting.panel import Panel
 from gruforecast.forecasting.skill import Contest, make_contest, naive_error
@@ -32,9 +33,18 @@ class Fitted:
 
     def after(self, block: Block, encoded: Encoded, rows: np.ndarray) -> Forecasts:
         """Forecasts (n, H) of the steps after some rows (n,) of a block."""
-        windows = encoded.windows(rows, min(self.state.lookback, int(encoded.lengths.max())))
-        raw = (one.predict(windows, **self.hardware) for one in self.networks)
-        return Forecasts.of(self.state.loss, raw, *encoded.units(rows))
+        n_steps = min(self.state.lookback, int(encoded.lengths.max()))
+        views = self.state.encoder.views(len(self.networks))
+
+        def parts() -> Iterator[Part]:
+            members = zip(self.state.weights, views, self.networks, strict=True)
+            for weight, view, network in members:
+                if weight > 0:
+                    windows = encoded.windows(rows, n_steps, view)
+                    raw = network.predict(windows, **self.hardware)
+                    yield Part(weight, raw, *encoded.units(rows, view))
+
+        return Forecasts.of(self.state.loss, parts(), *encoded.units(rows, views[0]))
 
     def build(self, panel: Panel, beside: Beside, **options: Any) -> Block:
         """A block of rows as training had them."""

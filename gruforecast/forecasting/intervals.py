@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
 
-from gruforecast.estimators.ensemble import averaged
 from gruforecast.forecasting.relative import TINY, by_group, relative_sizes
 from gruforecast.foundations.stored import stored
 from gruforecast.training.losses import Loss
@@ -33,6 +32,15 @@ LEAST = 1e-6  # the smallest share beyond a bound
 ROUNDING = 1e-9
 
 
+class Part(NamedTuple):
+    """What one network says of the steps that follow some rows."""
+
+    weight: float  # how much it counts
+    raw: np.ndarray  # (n, K)
+    center: np.ndarray  # (n, H) or (n, 1), of what follows
+    scale: np.ndarray
+
+
 @dataclass(frozen=True)
 class Forecasts:
     """Mean and spread of forecasts, in the units of the series."""
@@ -43,15 +51,21 @@ class Forecasts:
 
     @classmethod
     def of(
-        cls, loss: Loss, raw: Iterable[np.ndarray], center: np.ndarray, scale: np.ndarray
+        cls, loss: Loss, each: Iterable[Part], baseline: np.ndarray, scale: np.ndarray
     ) -> Forecasts:
-        """From raw outputs (n, K) of each network, and center and scale of what follows.
+        """From what each network says; if that does not count for all, the baseline does.
 
-        These have the shape (n, H) or (n, 1).
+        Baseline and usual scale of what follows have the shape (n, H) or (n, 1).
         """
-        parts = averaged(
-            loss.rescale(loss.transform(one.astype(np.float64)), center, scale) for one in raw
-        )
+        parts, rest = np.zeros(0), 1.0
+        for one in each:
+            said = loss.transform(one.raw.astype(np.float64))
+            own = one.weight * loss.rescale(said, one.center, one.scale)
+            parts, rest = own if rest == 1.0 else parts + own, rest - one.weight
+        if rest == 1.0:
+            parts = baseline
+        elif rest > ROUNDING:
+            parts = parts + rest * baseline
         mean = loss.point(parts)
         least = np.broadcast_to(1e-3 * scale, mean.shape)
         if loss.quantiles is not None and len(loss.quantiles) > 1:

@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gruforecast.estimators import parameters
-from gruforecast.estimators.ensemble import averaged
 from gruforecast.forecasting.course import Course, Lesson
-from gruforecast.forecasting.intervals import Calibration, Forecasts, newest
+from gruforecast.forecasting.intervals import Calibration, Forecasts, Part, newest
 from gruforecast.forecasting.skill import make_contest, naive_error
+from gruforecast.forecasting.views import usual_weights
 from gruforecast.network import Network
 
 ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
-MOST_COMPARED = 2**20  # of these, that shares are found by
-MIXES = np.linspace(0.0, 1.0, 5)
-TOTALS = np.linspace(0.0, 1.0, 11)
-
-
-class Kept(NamedTuple):
-    """The shares of what networks add to the baseline that are kept.
-
-    One is that of networks measured from the baseline, the other of those measured from the level.
-    """
-
-    of_baseline: float
-    of_level: float
-
-    def factors(self, zeros: list[float]) -> list[float]:
-        """Of the outputs of networks whose mean is the forecast then, by their zeros."""
-        counts = zeros.count(0.0), zeros.count(1.0)
-        return [self[int(zero)] * len(zeros) / counts[int(zero)] for zero in zeros]
-
-    def of(self, added: Sequence[np.ndarray]) -> np.ndarray:
-        """Of what either kind of network adds (n, H)."""
-        parts = [share * one for share, one in zip(self, added, strict=False)]
-        return np.asarray(sum(parts))
+MOST_COMPARED = 2**20  # of these, that weights are found by
+WORTH = 1.02  # how much less an error must be with one view less
+SHARES = np.linspace(0.0, 1.0, 11)  # of what networks add to the baseline
 
 
 class Review(NamedTuple):
     """What the tail says of networks that did not learn from it."""
 
-    kept: Kept
+    weights: list[float]  # how much each of them counts, the baseline for the rest
     calibration: Calibration | None = None
     skill: pd.DataFrame | None = None
     goes_on: bool = False  # whether it pays to learn from the tail, too
@@ -57,35 +38,46 @@ def judge(
 ) -> Review:
     """What their forecasts of the tail are worth.
 
-    Where a share of what they add is kept, forecasts are judged with the share that the other half
-    of the tail bears out, so that skill and bounds do not know what they are about to judge.
+    Each half of the tail is forecast with the weights that the other half bears out, so that skill
+    and bounds do not know what they are about to judge.
     """
-    rows, zeros = course.rows(of_tail=True, to_learn=False), course.zeros(lesson.encoder)
-    kept = Kept(zeros.count(0.0) / len(zeros), zeros.count(1.0) / len(zeros))
+    rows, views = course.rows(of_tail=True, to_learn=False), course.views(lesson.encoder)
+    weights = usual_weights(views)
     if not len(rows):
-        return Review(kept)
+        return Review(weights)
     most = MOST_JUDGED // course.horizon
     if len(rows) > most:  # an even share of them, whatever their season
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    actual = course.targets(rows, of_tail=True)
-    block, encoded = course.block, lesson.encoded
-    codes = block.panel.codes[rows]
-    windows = encoded.windows(rows, int(encoded.lengths.max()))
-    raw = [one.predict(windows, **hardware) for one in networks]
-    units = replace(encoded, from_level=kept.of_level).units(rows)
-    forecasts = Forecasts.of(course.loss, raw, *units)
-    if course.may_shrink(lesson.encoder):
-        baseline, scale = replace(encoded, from_level=0.0).units(rows)
-        level, _ = replace(encoded, from_level=1.0).units(rows)
-        added = [
-            averaged(one for one, of in zip(raw, zeros, strict=True) if of == zero)
-            + zero * ((level - baseline) / scale)
-            for zero in sorted(set(zeros))
-        ]
-        wanted, trust = (actual - baseline) / scale, _trust(course.n_horizons)
-        kept = _find(wanted, added, trust)
+    block, encoded, n_steps = course.block, lesson.encoded, int(lesson.encoded.lengths.max())
+    codes, actual = block.panel.codes[rows], course.targets(rows, of_tail=True)
+    parts = [
+        Part(
+            1.0, network.predict(encoded.windows(rows, n_steps, view), **hardware),
+            *encoded.units(rows, view),
+        )
+        for network, view in zip(networks, views, strict=True)
+    ]  # fmt: skip
+    baseline, scale = encoded.units(rows, views[0])
+
+    def forecast(weights: Sequence[float]) -> Forecasts:
+        counted = [one._replace(weight=w) for one, w in zip(parts, weights, strict=True)]
+        return Forecasts.of(course.loss, counted, baseline, scale)
+
+    forecasts = forecast(weights)
+    shrinks = course.may_shrink(lesson.encoder)
+    if len(set(views)) > 1 or shrinks:
+        pairs = list(enumerate(views))
+        groups = [[k for k, of in pairs if of == view] for view in dict.fromkeys(views)]
+        means = [forecast([(k in group) / len(group) for k, _ in pairs]).mean for group in groups]
+        wanted, added = (actual - baseline) / scale, [(one - baseline) / scale for one in means]
+        trust = _trust(course.n_horizons) if shrinks else None
+        found = _find(wanted, added, trust)
+        weights = [0.0] * len(views)
+        for group, share in zip(groups, found, strict=True):
+            for k in group:
+                weights[k] = share / len(group)
         shown = _cross_fitted(wanted, added, trust, newest(codes, 0.5, 1))
-        forecasts = replace(forecasts, mean=baseline + scale * shown)
+        forecasts = replace(forecast(weights), mean=baseline + scale * shown)
     calibration = Calibration.learn(
         forecasts.scores(actual), codes, block.positions[rows], block.panel.names, course.season
     )
@@ -93,11 +85,11 @@ def judge(
     origins = course.origins(~course.is_tail)
     contest = make_contest(block, rows, actual, course.season, origins, errors)
     if contest.is_empty():
-        return Review(kept, calibration)
+        return Review(weights, calibration)
     contest.warn_of_echo(forecasts.mean)
     skill = contest.table(forecasts.mean)
-    goes_on = sum(kept) > 0 and course.n_horizons >= ENOUGH_HORIZONS
-    return Review(kept, calibration, skill, goes_on)
+    goes_on = any(weights) and course.n_horizons >= ENOUGH_HORIZONS
+    return Review(weights, calibration, skill, goes_on)
 
 
 def _trust(n_horizons: float) -> float:
@@ -105,32 +97,46 @@ def _trust(n_horizons: float) -> float:
     return float(np.clip((n_horizons - 1) / (ENOUGH_HORIZONS - 1), 0.0, 1.0))
 
 
-def _find(wanted: np.ndarray, added: Sequence[np.ndarray], trust: float) -> Kept:
-    """The shares of what is added (n, H) that come nearest to what is wanted.
+def _find(wanted: np.ndarray, added: Sequence[np.ndarray], trust: float | None) -> list[float]:
+    """Weights by which what each view adds (n, H) comes nearest to what is wanted.
 
-    First how much of either kind of network, then how much of both.
+    First which of the views, alike, where it pays to leave one out: means of all seldom disappoint.
+    Then what share of their mean, if the rest may be left to the baseline.
     """
     step = max(1, wanted.size // MOST_COMPARED)
     wanted, added = wanted[::step], [one[::step] for one in added]
+    numbers = range(len(added))
+    subsets = [each for n in numbers for each in combinations(numbers, n + 1)]
 
-    def best(shares: np.ndarray, kept: Callable[[float], Kept]) -> float:
-        errors = [np.nanmean(np.abs(wanted - kept(share).of(added))) for share in shares]
-        return float(shares[int(np.argmin(errors))])
+    def error(mean: np.ndarray) -> float:
+        return float(np.nanmean(np.abs(wanted - mean)))
 
-    mixes = MIXES if len(added) > 1 else MIXES[:1]
-    mix = best(mixes, lambda share: Kept(1.0 - share, share))
-    total = trust * best(TOTALS, lambda share: Kept(share * (1.0 - mix), share * mix))
-    return Kept(total * (1.0 - mix), total * mix)
+    means = [np.mean([added[k] for k in subset], axis=0) for subset in subsets]
+    left_out = [len(added) - len(subset) for subset in subsets]
+    errors = [error(mean) * WORTH**n for mean, n in zip(means, left_out, strict=True)]
+    best = int(np.argmin(errors))
+    share = 1.0
+    if trust is not None:
+        share = trust * SHARES[int(np.argmin([error(part * means[best]) for part in SHARES]))]
+    chosen = subsets[best]
+    return [float(share) / len(chosen) if k in chosen else 0.0 for k in numbers]
 
 
 def _cross_fitted(
-    wanted: np.ndarray, added: Sequence[np.ndarray], trust: float, is_newer: np.ndarray
+    wanted: np.ndarray, added: Sequence[np.ndarray], trust: float | None, is_newer: np.ndarray
 ) -> np.ndarray:
-    """What is kept of what is added (n, H): of each half, by shares that the other bears out."""
-    out = _find(wanted, added, trust).of(added)
+    """The weighted sum of what is added (n, H): of each half by the weights of the other."""
+
+    def combined(learnt: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        weights = _find(wanted[learnt], [one[learnt] for one in added], trust)
+        parts = [weight * one[shown] for weight, one in zip(weights, added, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
+
     halves = [half for half in (is_newer, ~is_newer) if np.isfinite(wanted[half]).any()]
-    if len(halves) > 1:
-        for half in halves:
-            kept = _find(wanted[~half], [one[~half] for one in added], trust)
-            out[half] = kept.of([one[half] for one in added])
+    if len(halves) < 2:
+        every = np.ones(len(wanted), bool)
+        return combined(every, every)
+    out = np.empty(np.broadcast_shapes(wanted.shape, added[0].shape))
+    for half in halves:
+        out[half] = combined(~half, half)
     return out

@@ -15,6 +15,7 @@ from gruforecast.training.losses import Loss
 
 MOST_EXAMPLES = 2**23  # values to foretell that units are chosen by
 CLEARLY_LESS = 0.75  # of errors; those of the mean of white noise are 0.71 of its newest value's
+NOT_MUCH_MORE = 1.25
 LEAST_CHANGE = 1.5  # of spreads, from the older half of the rows to the newer
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
 
@@ -95,11 +96,13 @@ def choose_normalize(
     rows: np.ndarray,
     targets: Callable[[np.ndarray], np.ndarray],
     loss: Loss,
-) -> tuple[str, str]:
+) -> tuple[tuple[str, ...], str]:
     """What values are measured in, and why; ``targets`` of some ``rows`` are (n, H) of training.
 
     "auto" is "standard" where the mean of all rows up to now foretells a series far better than
-    its newest value does, as of noise, and "last" otherwise.
+    its newest value does, as of noise, and "last" otherwise. Networks that see differently get
+    another measure beside it: levels of all rows are one only where series keep coming back to
+    their mean.
     """
     if np.isfinite(loss.low):
         if kind in ("last", "window"):
@@ -107,9 +110,9 @@ def choose_normalize(
                 f"normalize: expected 'standard' or 'none' with loss={loss.name!r}, whose values "
                 f"are at least {loss.low:g}, got {kind!r}; choose another."
             )
-        return "standard" if kind == "auto" else kind, f"values are at least {loss.low:g}"
+        return ("standard" if kind == "auto" else kind,), f"values are at least {loss.low:g}"
     if kind != "auto":
-        return kind, "asked for"
+        return (kind,), "asked for"
     panel = block.panel
     newest, _ = block.carried()
     mean, _ = SeriesScaling({}, -np.inf, True).of_rows(block)  # up to each row
@@ -123,9 +126,12 @@ def choose_normalize(
             error += np.bincount(panel.codes[own], far, minlength=panel.n_series)
     of_mean, of_newest = errors
     total = np.maximum(of_mean + of_newest, np.finfo(np.float64).tiny)  # every series counts alike
-    if (of_mean / total).sum() <= CLEARLY_LESS * (of_newest / total).sum():
-        return "standard", "the mean so far foretells training rows better than the newest value"
-    return "last", "the newest value foretells training rows about as well as the mean so far"
+    ratio = (of_mean / total).sum() / max((of_newest / total).sum(), np.finfo(np.float64).tiny)
+    if ratio <= CLEARLY_LESS:
+        why = "the mean so far foretells training rows better than the newest value"
+        return ("standard", "last"), why
+    why = "the newest value foretells training rows about as well as the mean so far"
+    return ("last", "standard" if ratio <= NOT_MUCH_MORE else "window"), why
 
 
 def _some(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:

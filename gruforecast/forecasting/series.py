@@ -12,7 +12,6 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from gruforecast.estimators import parameters
-from gruforecast.estimators.ensemble import adds_something
 from gruforecast.estimators.forecaster import RowForecaster
 from gruforecast.estimators.preparing import Plan
 from gruforecast.estimators.saving import Learnt
@@ -118,7 +117,7 @@ class SeriesForecaster(RowForecaster):
             f"\n  fitted to {n} series, {state.cadence.description}, horizon {state.horizon}, "
             f"lookback {state.lookback}"
         )
-        if state.encoder.baseline is not None and not adds_something(self.networks_):
+        if not any(state.weights):
             text += "\n  the network adds nothing: the forecast is the average of simple ones"
         if (skill := getattr(self, "skill_", None)) is not None:
             found = skill["skill"].dropna()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def make_course(
         seasonality = before.encoder.seasonality.shifted(_moved(before.cadence, cadence, first))
     line = Line.of(block, horizon)
     course = Course(
-        block, settings, loss, horizon, lookback, season, cadence, seasonality, line, is_tail,
+        block, settings, loss, horizon, lookback, season, cadence, seasonality, line, is_tail, (),
         reasons,
     )  # fmt: skip
     adjusted, of_season = seasonality.learn(block, teaches).adjust(block, horizon)
@@ -130,10 +131,12 @@ def make_course(
         return np.asarray((targets - base) / factor)
 
     rows, is_open = course.rows(of_tail=False), settings.normalize == "auto"
-    settings.normalize, why = choose_normalize(settings.normalize, adjusted, rows, examples, loss)
+    kinds, why = choose_normalize(settings.normalize, adjusted, rows, examples, loss)
+    settings.normalize = kinds[0]
     if is_open:
-        reasons["normalize"] = why
-    return course
+        another = f", and beside it {kinds[1]!r}" if len(kinds) > 1 else ""
+        reasons["normalize"] = f"{kinds[0]!r}{another}: {why}"
+    return replace(course, kinds=kinds)
 
 
 def _moved(before: Cadence, now: Cadence, stamp: pd.Index) -> int:

@@ -33,6 +33,7 @@ class SeriesState:
     largest_step: int  # between rows of training
     form: str  # of what was passed
     level_names: tuple[Any, Any]
+    weights: list[float]  # how much the forecast of each network counts, the baseline for the rest
     calibration: Calibration | None = None
 
     @cached_property

@@ -14,7 +14,7 @@ from gruforecast.foundations.threads import available_threads, single_threaded_b
 from gruforecast.network import inference
 from gruforecast.network.embedding import check_categories
 from gruforecast.network.future import check_future
-from gruforecast.network.parameters import OF_OUTPUTS, Layout, NetworkWeights, initialise
+from gruforecast.network.parameters import Layout, NetworkWeights, initialise
 from gruforecast.network.placement import gpu_for
 from gruforecast.network.specification import Specification
 from gruforecast.network.windows import Windows, check_windows
@@ -107,12 +107,6 @@ class Network:
     def set_weights(self, values: Mapping[str, np.ndarray]) -> None:
         """Replace all parameters by the named arrays."""
         self.layout.load(self.flat, values)
-
-    def scale_outputs(self, factor: float) -> None:
-        """Make all outputs so many times as large."""
-        for name in OF_OUTPUTS:
-            if name in self.weights:
-                self.weights[name][...] *= factor
 
     def predict(
         self, windows: Windows, *, n_threads: int | None = None, device: str = "cpu"
