@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from gruforecast.network import Network
 ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 MOST_COMPARED = 2**20  # of these, that weights are found by
-WORTH = 1.02  # how much less an error must be with one view less
+LUCK = 0.12  # of an error, that a tail of one horizon may be off between networks
 SHARES = np.linspace(0.0, 1.0, 11)  # of what networks add to the baseline
 
 
@@ -70,13 +71,13 @@ def judge(
         groups = [[k for k, of in pairs if of == view] for view in dict.fromkeys(views)]
         means = [forecast([(k in group) / len(group) for k, _ in pairs]).mean for group in groups]
         wanted, added = (actual - baseline) / scale, [(one - baseline) / scale for one in means]
-        trust = _trust(course.n_horizons) if shrinks else None
-        found = _find(wanted, added, trust)
+        find = partial(_find, n_horizons=course.n_horizons, shrinks=shrinks)
+        found = find(wanted, added)
         weights = [0.0] * len(views)
         for group, share in zip(groups, found, strict=True):
             for k in group:
                 weights[k] = share / len(group)
-        shown = _cross_fitted(wanted, added, trust, newest(codes, 0.5, 1))
+        shown = _cross_fitted(wanted, added, newest(codes, 0.5, 1), find)
         forecasts = replace(forecast(weights), mean=baseline + scale * shown)
     calibration = Calibration.learn(
         forecasts.scores(actual), codes, block.positions[rows], block.panel.names, course.season
@@ -92,16 +93,14 @@ def judge(
     return Review(weights, calibration, skill, goes_on)
 
 
-def _trust(n_horizons: float) -> float:
-    """Less than one where the tail is so short that it cannot tell skill from luck."""
-    return float(np.clip((n_horizons - 1) / (ENOUGH_HORIZONS - 1), 0.0, 1.0))
-
-
-def _find(wanted: np.ndarray, added: Sequence[np.ndarray], trust: float | None) -> list[float]:
+def _find(
+    wanted: np.ndarray, added: Sequence[np.ndarray], *, n_horizons: float, shrinks: bool
+) -> list[float]:
     """Weights by which what each view adds (n, H) comes nearest to what is wanted.
 
-    First which of the views, alike, where it pays to leave one out: means of all seldom disappoint.
-    Then what share of their mean, if the rest may be left to the baseline.
+    First which of the views, alike: one is left out where that pays more than luck would have it,
+    as means of all seldom disappoint. Then what share of their mean, if the rest is the baseline's:
+    less where the tail is so short that it cannot tell skill from luck.
     """
     step = max(1, wanted.size // MOST_COMPARED)
     wanted, added = wanted[::step], [one[::step] for one in added]
@@ -112,23 +111,28 @@ def _find(wanted: np.ndarray, added: Sequence[np.ndarray], trust: float | None) 
         return float(np.nanmean(np.abs(wanted - mean)))
 
     means = [np.mean([added[k] for k in subset], axis=0) for subset in subsets]
+    worth = 1.0 + LUCK / np.sqrt(max(n_horizons, 1.0))
     left_out = [len(added) - len(subset) for subset in subsets]
-    errors = [error(mean) * WORTH**n for mean, n in zip(means, left_out, strict=True)]
+    errors = [error(mean) * worth**n for mean, n in zip(means, left_out, strict=True)]
     best = int(np.argmin(errors))
     share = 1.0
-    if trust is not None:
-        share = trust * SHARES[int(np.argmin([error(part * means[best]) for part in SHARES]))]
+    if shrinks:
+        share = float(SHARES[int(np.argmin([error(part * means[best]) for part in SHARES]))])
+        share *= float(np.clip((n_horizons - 1) / (ENOUGH_HORIZONS - 1), 0.0, 1.0))
     chosen = subsets[best]
-    return [float(share) / len(chosen) if k in chosen else 0.0 for k in numbers]
+    return [share / len(chosen) if k in chosen else 0.0 for k in numbers]
 
 
 def _cross_fitted(
-    wanted: np.ndarray, added: Sequence[np.ndarray], trust: float | None, is_newer: np.ndarray
+    wanted: np.ndarray,
+    added: Sequence[np.ndarray],
+    is_newer: np.ndarray,
+    find: Callable[..., list[float]],
 ) -> np.ndarray:
     """The weighted sum of what is added (n, H): of each half by the weights of the other."""
 
     def combined(learnt: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        weights = _find(wanted[learnt], [one[learnt] for one in added], trust)
+        weights = find(wanted[learnt], [one[learnt] for one in added])
         parts = [weight * one[shown] for weight, one in zip(weights, added, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 
