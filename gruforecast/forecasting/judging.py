@@ -105,7 +105,7 @@ def _find(
     step = max(1, wanted.size // MOST_COMPARED)
     wanted, added = wanted[::step], [one[::step] for one in added]
     numbers = range(len(added))
-    subsets = [each for n in numbers for each in combinations(numbers, n + 1)]
+    subsets = [each for n in reversed(numbers) for each in combinations(numbers, n + 1)]
 
     def error(mean: np.ndarray) -> float:
         return float(np.nanmean(np.abs(wanted - mean)))
