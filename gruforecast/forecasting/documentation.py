@@ -68,7 +68,8 @@ OF_SERIES = {
         mean and deviation of its training rows. Of series only: measure each window from its
         newest value in units of its spread about it ("last"), or from its mean in units of its
         deviation ("window"); "auto" is "standard" where the mean of all rows so far foretells the
-        series clearly better than the newest value does, else "last". Of rows "auto" is "standard".
-        Predictions come back in the units of the data.
+        series clearly better than the newest value does, else "last"; where it is open, one network
+        of series has other units (``n_estimators``). Of rows "auto" is "standard". Predictions come
+        back in the units of the data.
 """,
 }
