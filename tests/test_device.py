@@ -217,14 +217,15 @@ def test_a_gpu_that_is_watched_is_asked_after_every_epoch(gpu, capsys):
 
 def test_a_series_is_learnt_and_judged_on_the_device(gpu):
     model = GRUForecaster(horizon=3, device="cuda", **QUICK).fit(SERIES[:, 0])
-    # Three networks are judged and go on.
-    assert [what for what, *_ in gpu] == [*["train"] * 3, *["outputs"] * 3, *["train"] * 3]
+    done = [what for what, *_ in gpu]
+    assert done[:6] == [*["train"] * 3, *["outputs"] * 3]
+    assert 1 <= done[6:].count("train") == len(done) - 6 <= 3  # judged, some go on
     here = GRUForecaster(horizon=3, **QUICK).fit(SERIES[:, 0])
     assert model.forecast(5, level=80).equals(here.forecast(5, level=80))
     n_used = np.count_nonzero(model._state.weights)
-    assert [what for what, *_ in gpu[9:]] == ["outputs"] * 2 * n_used
+    assert [what for what, *_ in gpu[len(done) :]] == ["outputs"] * 2 * n_used
     model.set_params(device="cpu").forecast()
-    assert len(gpu) == 9 + 2 * n_used
+    assert len(gpu) == len(done) + 2 * n_used
 
 
 def test_a_file_keeps_the_device_and_loads_without_it(gpu, monkeypatch, tmp_path):

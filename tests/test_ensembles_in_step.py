@@ -88,6 +88,14 @@ def test_options_for_each_network(n):
         train_ensemble(networks, DATA, [options(seed) for seed in range(n)])
 
 
+@pytest.mark.parametrize("what", ["data", "validation"])
+def test_data_for_each_network(what):
+    networks = [small_network(seed, "float32") for seed in range(2)]
+    given = {"data": DATA, "options": [options(seed) for seed in range(2)]} | {what: [DATA] * 3}
+    with pytest.raises(ValueError, match=f"{what}: expected one for all .*, got 3 for 2; pass"):
+        train_ensemble(networks, **given)
+
+
 def test_an_error_ends_the_others_and_all_threads(monkeypatch):
     before, step = threading.active_count(), Run.step
 

@@ -408,7 +408,7 @@ def test_where_nothing_judges_the_baseline_forecasts():
     model = GRUForecaster(horizon=18, max_iter=20, random_state=0).fit(series)
     assert model.skill_ is None
     assert not any(model._state.weights)
-    assert "the network adds nothing" in repr(model)
+    assert "networks add nothing" in repr(model)
 
 
 def test_few_steps_of_a_long_season_are_looked_up():

@@ -6,8 +6,10 @@ import pytest
 from scipy.signal import lfilter
 
 from gruforecast import GRUForecaster
+from gruforecast.forecasting import fitting
 from gruforecast.forecasting.intervals import Forecasts, Part
-from gruforecast.forecasting.judging import ENOUGH_HORIZONS, _cross_fitted, _find
+from gruforecast.forecasting.judging import ENOUGH_HORIZONS, _cross_fitted, _find, judge
+from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.views import View, usual_weights, views_of
 from gruforecast.training import make_loss
 from tests.helpers import wavy_series
@@ -15,6 +17,7 @@ from tests.helpers import wavy_series
 pytestmark = pytest.mark.filterwarnings("ignore::gruforecast.forecasting.skill.EchoWarning")
 
 LONG = 1000.0  # horizons of a tail
+NO_TABLES = {"covariates": None, "past_covariates": None, "static": None}
 
 
 def noise(n, seed=0):
@@ -64,7 +67,28 @@ def test_units_beside_the_usual_ones(values, kinds):
 def test_units_that_are_asked_for_are_those_of_all_networks(normalize):
     model = small(normalize=normalize).fit(wavy_series(200)[:, 0])
     assert {view.normalize for view in views(model)} == {normalize}
-    assert len(model.networks_) == 2
+    assert len(model.networks_) == (1 if normalize == "none" else 2)  # it knows no level
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_units_that_no_network_has_are_not_measured(n):
+    model = small(n_estimators=n).fit(wavy_series(200)[:, 0])
+    kinds = model._state.encoder.kinds
+    assert set(kinds) == {view.normalize for view in views(model)}
+    suggestion = GRUForecaster.suggest(wavy_series(200)[:, 0], n_estimators=n)
+    assert suggestion["normalize"] == (kinds[0] if len(kinds) == 1 else "auto")
+
+
+def test_a_warm_start_sees_as_before():
+    """Also where other networks judge those that learn from all rows."""
+    values = noise(260).cumsum()
+    model = small(early_stopping=False, warm_start=True).fit(values[:200])
+    before = views(model)
+    assert {view.normalize for view in before} == {"last", "window"}
+    settings = model._settings()
+    course = read_course(values, settings, model._state, NO_TABLES)
+    assert course.views(course.lesson(whole=False).encoder) == before
+    assert views(model.fit(values)) == before
 
 
 @pytest.mark.parametrize("choices", [{"baseline": "none"}, {"loss": "poisson"}])
@@ -149,3 +173,40 @@ def test_spreads_have_no_baseline_so_networks_count_in_full(loss):
     frame = model.forecast(level=80)
     assert (frame["lo-80"] <= frame["mean"]).all()
     assert (frame["mean"] <= frame["hi-80"]).all()
+
+
+def test_each_network_goes_on_with_its_own_best_epoch(monkeypatch):
+    seen, train = [], fitting.train_ensemble
+
+    def spy(networks, data, options, **hardware):
+        seen.append((networks, [one.max_epochs for one in options]))
+        return train(networks, data, options, **hardware)
+
+    runs = []
+
+    def judged(course, networks, lesson, hardware):
+        review = judge(course, networks, lesson, hardware)
+        return review._replace(weights=[0.5, 0.0, 0.25], goes_on=True)
+
+    monkeypatch.setattr(fitting, "train_ensemble", spy)
+    monkeypatch.setattr(fitting, "judge", judged)
+    reviewer = fitting._reviewer
+
+    def noting(*arguments):
+        review = reviewer(*arguments)
+
+        def noted(networks, found):
+            runs.extend(found)
+            return review(networks, found)
+
+        return noted
+
+    monkeypatch.setattr(fitting, "_reviewer", noting)
+    model = small(max_iter=12).fit(wavy_series(300)[:, 0])
+    wanted = [
+        ([model.networks_[k]], [-(-runs[k].best_epoch // 4)])
+        for k in (0, 2)  # the other one counts nothing
+        if runs[k].best_epoch > 0
+    ]
+    assert wanted
+    assert seen == wanted

@@ -153,14 +153,15 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
 
         # A GPU that nobody asks after every epoch makes many of them in a launch.
         asked = gpu is None or self.verbose or task.is_watched
-        first, *_ = train_ensemble(
+        runs = train_ensemble(
             plan.networks, plan.training, plan.options, validation=plan.validation,
             callbacks=[after_epoch] if asked else [], **hardware,
         )  # fmt: skip
-        self._store(first.checkpoint, plan.validated)
-        self.stopping_reason_ = first.stopping_reason
+        self._store(runs[0].checkpoint, plan.validated)
+        self.stopping_reason_ = runs[0].stopping_reason
         if plan.review is not None:
-            self.__dict__.update(plan.review(plan.networks, first))
+            plan = plan._replace(training=[])  # which nothing needs any more
+            self.__dict__.update(plan.review(plan.networks, runs))  # type: ignore[misc]
         task.done()
 
     def _partial_fit(

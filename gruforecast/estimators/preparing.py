@@ -179,8 +179,8 @@ class Plan(NamedTuple):
     options: list[TrainingOptions]
     networks: list[Network]
     state: Any  # what a fitted estimator knows beside its networks
-    # From the networks, and how the first of them was trained: attributes learnt afterwards.
-    review: Callable[[list[Network], TrainingResult], dict[str, Any]] | None = None
+    # From the networks, and how each of them was trained: attributes learnt afterwards.
+    review: Callable[[list[Network], list[TrainingResult]], dict[str, Any]] | None = None
 
     @property
     def validated(self) -> bool:

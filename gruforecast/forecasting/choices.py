@@ -114,10 +114,10 @@ def _max_iter(facts: Facts, batch_size: int) -> Choice:
 def _n_estimators(settings: Any) -> Choice:
     """As many as see rows differently, where there are several ways to."""
     has_floor = settings.loss not in parameters.OPEN and np.isfinite(make_loss(settings.loss).low)
-    if settings.baseline == "none" or has_floor:
+    if settings.baseline == "none" or has_floor or settings.normalize == "none":
         return 1, "more would take longer, and differ by their seeds alone"
     if settings.normalize != "auto":
-        return 2, "one begins as the baseline, one as the level of the window: they err differently"
+        return 2, "one begins as the baseline, one as a level: they err differently"
     return (
         N_OPEN,
         "they begin as the baseline or a level, in units of their own: they err differently",

@@ -114,10 +114,6 @@ class Course:
         """Whether a share of what networks add can be left out: the baseline is left then."""
         return encoder.baseline is not None and self.loss.is_plain
 
-    def whole(self, encoder: SeriesEncoder) -> list[Dataset]:
-        """The targets in all rows."""
-        return self._datasets(encoder, encoder.encode(self.block), None)
-
     def validation(self, lesson: Lesson) -> list[Dataset]:
         """The targets in the tail."""
         return self._datasets(lesson.encoder, lesson.encoded, True)
@@ -126,11 +122,13 @@ class Course:
         self, encoder: SeriesEncoder, encoded: Encoded, of_tail: bool | None
     ) -> list[Dataset]:
         views = self.views(encoder)
-        made = {view: self._dataset(encoded, view, of_tail) for view in views}
+        made = {view: self.dataset(encoded, view, of_tail=of_tail) for view in set(views)}
         return [made[view] for view in views]
 
-    def _dataset(self, encoded: Encoded, view: View, of_tail: bool | None) -> Dataset:
-        """Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
+    def dataset(self, encoded: Encoded, view: View, *, of_tail: bool | None) -> Dataset:
+        """What follows rows: in the tail, before it, or all of it (None).
+
+        Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
         rows, values = self.rows(of_tail=of_tail), self._wanted(of_tail)
         targets = np.empty((len(rows), self.horizon), self.settings.dtype)
         is_there = np.empty(len(rows), bool)

@@ -50,8 +50,8 @@ class Encoded:
         """
         measure = self.measures[view.normalize]
         center, scale = measure.center[rows, None], measure.scale[rows, None]
-        if view.of_baseline and self.simple is not None:
-            made, weights = self.simple
+        if view.of_baseline:
+            made, weights = self.simple  # type: ignore[misc]
             center = made.of(rows, weights[rows])
         if self.season is None:
             return center, scale

@@ -14,6 +14,7 @@ from gruforecast.estimators.ensemble import make_networks, options_of_each
 from gruforecast.estimators.preparing import Plan
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.course import Course, Lesson
+from gruforecast.forecasting.encoding import SeriesEncoder
 from gruforecast.forecasting.judging import judge
 from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.skill import naive_error
@@ -74,20 +75,20 @@ def plan_series(
         options=options,
         networks=_networks(course, lesson, options, None if earlier is None else earlier[1]),
         state=state,
-        review=_reviewer(course, state, lesson if validate else None, options),
+        review=_reviewer(course, state, lesson._replace(data=[]) if validate else None, options),
     )
 
 
 def _reviewer(
     course: Course, state: SeriesState, lesson: Lesson | None, options: list[TrainingOptions]
-) -> Callable[[list[Network], TrainingResult], dict[str, Any]]:
+) -> Callable[[list[Network], list[TrainingResult]], dict[str, Any]]:
     """What to find out after training.
 
     Networks that learnt from all rows cannot be judged by any of them: then others are trained in
     the same way on the rows before the tail.
     """
 
-    def review(networks: list[Network], run: TrainingResult) -> dict[str, Any]:
+    def review(networks: list[Network], runs: list[TrainingResult]) -> dict[str, Any]:
         hardware = parameters.hardware(state.settings)
         judged, judges, encoder = lesson, networks, state.encoder
         if judged is None:
@@ -98,14 +99,19 @@ def _reviewer(
             judged = course.lesson(whole=False)
             judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
+            judged = judged._replace(data=[])
         found = judge(course, judges, judged, hardware)
-        goes_on = found.goes_on and run.best_epoch > 0
-        goes_on &= run.stopping_reason in ENDED_BY_ITSELF
-        if state.settings.early_stopping == "auto" and (goes_on or sum(found.weights) == 0.0):
-            encoder = encoder.with_baseline_of(course.block, np.ones(course.block.panel.n, bool))
-            if goes_on:
-                shorter = [_last_part(one, run.best_epoch) for one in options]
-                train_ensemble(networks, course.whole(encoder), shorter, **hardware)
+        if state.settings.early_stopping == "auto":
+            going_on = {
+                k: _last_part(options[k], run.best_epoch)
+                for k, run in enumerate(runs)
+                if found.goes_on and found.weights[k] > 0 and run.best_epoch > 0
+                and run.stopping_reason in ENDED_BY_ITSELF
+            }  # fmt: skip
+            if going_on or not any(found.weights):
+                every = np.ones(course.block.panel.n, bool)
+                encoder = encoder.with_baseline_of(course.block, every)
+            _go_on(course, encoder, networks, going_on, hardware)
         judged_state = replace(state, calibration=found.calibration, weights=found.weights)
         return {
             "_state": replace(judged_state, encoder=encoder),
@@ -114,6 +120,24 @@ def _reviewer(
         }
 
     return review
+
+
+def _go_on(
+    course: Course,
+    encoder: SeriesEncoder,
+    networks: list[Network],
+    options: dict[int, TrainingOptions],
+    hardware: parameters.Hardware,
+) -> None:
+    """Train some networks, by number, on all rows.
+
+    View by view, as the targets of one are the most that a fit holds.
+    """
+    encoded, views = encoder.encode(course.block), course.views(encoder)
+    for view in dict.fromkeys(views[k] for k in options):
+        own = [k for k in options if views[k] == view]
+        data = course.dataset(encoded, view, of_tail=None)
+        train_ensemble([networks[k] for k in own], data, [options[k] for k in own], **hardware)
 
 
 def _networks(

@@ -57,12 +57,13 @@ class Forecasts:
 
         Baseline and usual scale of what follows have the shape (n, H) or (n, 1).
         """
-        parts, rest = np.zeros(0), 1.0
+        parts, rest = None, 1.0
         for one in each:
-            said = loss.transform(one.raw.astype(np.float64))
-            own = one.weight * loss.rescale(said, one.center, one.scale)
-            parts, rest = own if rest == 1.0 else parts + own, rest - one.weight
-        if rest == 1.0:
+            if one.weight > 0:
+                said = loss.transform(one.raw.astype(np.float64))
+                own = one.weight * loss.rescale(said, one.center, one.scale)
+                parts, rest = own if parts is None else parts + own, rest - one.weight
+        if parts is None:
             parts = baseline
         elif rest > ROUNDING:
             parts = parts + rest * baseline

@@ -40,7 +40,7 @@ def judge(
     """What their forecasts of the tail are worth.
 
     Each half of the tail is forecast with the weights that the other half bears out, so that skill
-    and bounds do not know what they are about to judge.
+    and bounds hardly know what they are about to judge: only values that both halves foretell.
     """
     rows, views = course.rows(of_tail=True, to_learn=False), course.views(lesson.encoder)
     weights = usual_weights(views)
@@ -51,20 +51,18 @@ def judge(
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     block, encoded, n_steps = course.block, lesson.encoded, int(lesson.encoded.lengths.max())
     codes, actual = block.panel.codes[rows], course.targets(rows, of_tail=True)
-    parts = [
-        Part(
-            1.0, network.predict(encoded.windows(rows, n_steps, view), **hardware),
-            *encoded.units(rows, view),
-        )
+    units = {view: encoded.units(rows, view) for view in set(views)}
+    raw = [
+        network.predict(encoded.windows(rows, n_steps, view), **hardware)
         for network, view in zip(networks, views, strict=True)
-    ]  # fmt: skip
-    baseline, scale = encoded.units(rows, views[0])
+    ]
+    baseline, scale = units[views[0]]
 
     def forecast(weights: Sequence[float]) -> Forecasts:
-        counted = [one._replace(weight=w) for one, w in zip(parts, weights, strict=True)]
-        return Forecasts.of(course.loss, counted, baseline, scale)
+        members = zip(weights, raw, views, strict=True)
+        parts = (Part(w, one, *units[view]) for w, one, view in members)
+        return Forecasts.of(course.loss, parts, baseline, scale)
 
-    forecasts = forecast(weights)
     shrinks = course.may_shrink(lesson.encoder)
     if len(set(views)) > 1 or shrinks:
         pairs = list(enumerate(views))
@@ -79,6 +77,8 @@ def judge(
                 weights[k] = share / len(group)
         shown = _cross_fitted(wanted, added, newest(codes, 0.5, 1), find)
         forecasts = replace(forecast(weights), mean=baseline + scale * shown)
+    else:
+        forecasts = forecast(weights)
     calibration = Calibration.learn(
         forecasts.scores(actual), codes, block.positions[rows], block.panel.names, course.season
     )
@@ -102,8 +102,10 @@ def _find(
     as means of all seldom disappoint. Then what share of their mean, if the rest is the baseline's:
     less where the tail is so short that it cannot tell skill from luck.
     """
-    step = max(1, wanted.size // MOST_COMPARED)
-    wanted, added = wanted[::step], [one[::step] for one in added]
+    most = max(1, MOST_COMPARED // wanted.shape[1])
+    if len(wanted) > most:
+        some = np.random.default_rng(0).choice(len(wanted), most, replace=False)
+        wanted, added = wanted[some], [one[some] for one in added]
     numbers = range(len(added))
     subsets = [each for n in reversed(numbers) for each in combinations(numbers, n + 1)]
 

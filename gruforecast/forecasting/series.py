@@ -118,7 +118,7 @@ class SeriesForecaster(RowForecaster):
             f"lookback {state.lookback}"
         )
         if not any(state.weights):
-            text += "\n  the network adds nothing: the forecast is the average of simple ones"
+            text += "\n  networks add nothing: the forecast is the average of simple ones"
         if (skill := getattr(self, "skill_", None)) is not None:
             found = skill["skill"].dropna()
             shares = [f"{v:.1%} over {name}" for name, v in found.items()]

@@ -27,6 +27,7 @@ from gruforecast.forecasting.scaling import choose_normalize
 from gruforecast.forecasting.season_choice import choose_seasonal
 from gruforecast.forecasting.seasonality import Seasonality
 from gruforecast.forecasting.state import SeriesState
+from gruforecast.forecasting.views import kinds_used
 
 LEAST_TAIL = 20  # rows that judge, where there are four times as many
 
@@ -131,7 +132,11 @@ def make_course(
         return np.asarray((targets - base) / factor)
 
     rows, is_open = course.rows(of_tail=False), settings.normalize == "auto"
+    if before is not None:
+        return replace(course, kinds=before.encoder.kinds)
     kinds, why = choose_normalize(settings.normalize, adjusted, rows, examples, loss)
+    has_baseline = settings.baseline != "none" and not np.isfinite(loss.low)
+    kinds = kinds_used(settings.n_estimators, kinds, has_baseline=has_baseline)
     settings.normalize = kinds[0]
     if is_open:
         another = f", and beside it {kinds[1]!r}" if len(kinds) > 1 else ""

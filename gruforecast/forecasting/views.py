@@ -10,9 +10,9 @@ N_OPEN = 3  # networks that see differently, where the caller leaves it open
 
 
 class View(NamedTuple):
-    """Networks of one view err alike, those of several less together than each alone."""
+    """What the windows of a network are measured in, and what its outputs are measured from."""
 
-    normalize: str  # what windows are measured in
+    normalize: str
     of_baseline: bool  # outputs are measured from the baseline, else from the level of the window
 
 
@@ -25,11 +25,20 @@ class Measure(NamedTuple):
     scale: np.ndarray  # (n,)
 
 
+def kinds_used(n: int, kinds: tuple[str, ...], *, has_baseline: bool) -> tuple[str, ...]:
+    """Those units of windows that any of n networks has."""
+    used = dict.fromkeys(view.normalize for view in views_of(n, kinds, has_baseline=has_baseline))
+    return tuple(used)
+
+
 def views_of(n: int, kinds: tuple[str, ...], *, has_baseline: bool) -> list[View]:
-    """The view of each of n networks, in turn; without a baseline all see alike."""
-    if not has_baseline:
-        return [View(kinds[0], False)] * n
-    views = [View(kinds[0], True), *(View(kind, False) for kind in kinds)]
+    """The view of each of n networks, in turn: they err alike where they see alike.
+
+    Without a baseline all see alike, and so do those that know no level to begin from.
+    """
+    views = [View(kinds[0], has_baseline)]
+    if has_baseline and kinds[0] != "none":
+        views += [View(kind, False) for kind in kinds]
     return [views[k % len(views)] for k in range(n)]
 
 

@@ -128,6 +128,12 @@ def train_ensemble(
     n = len(networks)
     earlier = [None] * n if resume_from is None else resume_from
     parts = [part if isinstance(part, Sequence) else [part] * n for part in (data, validation)]
+    for name, part in zip(("data", "validation"), parts, strict=True):
+        if len(part) != n:
+            raise ValueError(
+                f"{name}: expected one for all networks or one for each, got {len(part)} for {n}; "
+                f"pass as many as networks."
+            )
     each = list(zip(*parts, networks, options, earlier, strict=True))
     for one in each:
         _check_arguments(callbacks, *one)
