@@ -59,7 +59,7 @@ def test_candidates_by_numbers():
         [44, 44, 44, 44, 44],
         [34, 34, 34, 34, 34],
         [27, 27, 27, 27, 27],
-        [45, 46, 47, 48, 49],  # the newest season lies 4 above the one before, 1 a step
+        [52, 60, 68, 76, 84],  # the newest of so short a window lies 8 above the one before
         [14, 22, 36, 44, 14],  # the newest season
         [12, 21, 33, 42, 12],  # the mean of two
         [14, 23, 35, 44, 14],  # the newest season has a mean of 29, all rows have one of 27
@@ -73,7 +73,7 @@ def test_candidates_by_numbers():
         [22, 22, 22, 22, 22],
         [76 / 3] * 5,
         [27, 27, 27, 27, 27],
-        [22, 22, 22, 22, 22],  # of the season before only two values are there
+        [30, 38, 46, 54, 62],
         [30, 40, 14, 22, 30],
         [30, 40, 12, 21, 30],
         np.array([30, 40, 12, 21, 30]) + (106 / 4 - 136 / 6),
@@ -102,9 +102,11 @@ def by_hand(value_at, places, row, mean):
     now = places[row]
     last = np.nan_to_num(newest(now, 1))
     window = [newest(place, 1) for place in places[max(0, row + 1 - LOOKBACK) : row + 1]]
-    quarter, rise = max(1, SEASON // 4), 0.0
-    if now - places[0] + 1 >= 2 * SEASON:
-        rise = np.nan_to_num(mean_of(now, SEASON) - mean_of(now - SEASON, SEASON)) / SEASON
+    quarter, changes = max(1, SEASON // 4), []
+    for span in (LOOKBACK // 2, SEASON):  # of a window that is no two seasons long
+        is_whole = now - places[0] + 1 >= 2 * span
+        changes.append(mean_of(now, span) - mean_of(now - span, span) if is_whole else 0.0)
+    rise, growth = np.nan_to_num(changes)
     added = np.nan_to_num([
         mean_of(now, SEASON) - mean_of(now, SEASONS * SEASON),
         last - newest(now - SEASON, SEASON),
@@ -123,7 +125,7 @@ def by_hand(value_at, places, row, mean):
     flat = [np.full(HORIZON, one) for one in (last, np.mean(window), mean)]
     ramp = last + rise * np.arange(1, HORIZON + 1)
     changed = [of_seasons + added[0], of_season + added[1], of_season + added[2]]
-    growing = of_season + rise * SEASON * np.array([1, 1, 1, 1, 2])
+    growing = of_season + growth * np.array([1, 1, 1, 1, 2])
     return np.stack([*flat, ramp, of_season, of_seasons, *changed, growing])
 
 

@@ -8,7 +8,15 @@ from scipy.signal import lfilter
 from gruforecast import GRUForecaster
 from gruforecast.forecasting import fitting
 from gruforecast.forecasting.intervals import Forecasts, Part
-from gruforecast.forecasting.judging import ENOUGH_HORIZONS, _cross_fitted, _find, judge
+from gruforecast.forecasting.judging import (
+    DOUBTFUL,
+    ENOUGH_HORIZONS,
+    SURE,
+    _certainty,
+    _cross_fitted,
+    _find,
+    judge,
+)
 from gruforecast.forecasting.settling import read_course
 from gruforecast.forecasting.views import View, usual_weights, views_of
 from gruforecast.training import make_loss
@@ -121,7 +129,8 @@ def test_a_view_is_left_out_where_that_pays_more_than_luck():
     poor = wanted + 3 * noise(2000, 3).reshape(-1, 4)
 
     def find(*added, n_horizons=LONG, shrinks=True):
-        return _find(wanted, added, n_horizons=n_horizons, shrinks=shrinks)
+        stretch = np.arange(500) // 4
+        return _find(wanted, added, stretch, n_horizons=n_horizons, shrinks=shrinks)
 
     assert find(good, other) in ([0.5, 0.5], [0.45, 0.45])
     assert find(good, other, poor) == [*find(good, other), 0.0]
@@ -135,19 +144,34 @@ def test_a_view_is_left_out_where_that_pays_more_than_luck():
     assert find(good, other, n_horizons=1.0) == [0.0, 0.0]
 
 
+def test_gains_that_come_and_go_are_luck():
+    gains = np.repeat([1.0, -0.5, 1.0, -0.5], 5)[:, None] * np.ones(3)
+    stretch = np.arange(20) // 5
+    steady = np.repeat([1.0, 0.9, 1.1, 1.0], 5)[:, None] * np.ones(3)
+    each = np.array([1.0, -0.5, 1.0, -0.5])
+    expected = each.mean() / (each.std(ddof=1) / 2)
+    assert _certainty(gains, stretch) == pytest.approx(expected)
+    assert expected < DOUBTFUL
+    assert _certainty(steady, stretch) > SURE
+    assert _certainty(gains, np.zeros(20, int)) == 0.0  # one stretch tells nothing of luck
+    steady[5:10] = np.nan
+    assert _certainty(steady, stretch) > SURE
+
+
 def test_each_half_is_shown_by_the_weights_of_the_other():
     wanted, is_newer = np.ones((8, 2)), np.arange(8) >= 4
     added = [np.ones((8, 2)), np.ones((8, 2))]
     added[0][is_newer] = 7.0  # right in the older half alone
     added[1][~is_newer] = 7.0
 
-    def find(wanted, added):
-        return _find(wanted, added, n_horizons=LONG, shrinks=True)
+    def find(wanted, added, stretch):
+        return _find(wanted, added, stretch, n_horizons=LONG, shrinks=True)
 
-    shown = _cross_fitted(wanted, added, is_newer, find)
+    stretch = np.arange(8)
+    shown = _cross_fitted(wanted, added, stretch, is_newer, find)
     np.testing.assert_allclose(shown, 7.0)
     wanted[is_newer] = np.nan  # nothing to learn from
-    np.testing.assert_allclose(_cross_fitted(wanted, added, is_newer, find)[:4], 1.0)
+    np.testing.assert_allclose(_cross_fitted(wanted, added, stretch, is_newer, find)[:4], 1.0)
 
 
 def test_a_forecast_is_what_the_networks_say_by_their_weights():

@@ -38,6 +38,7 @@ class Simple(NamedTuple):
     line: Line
     levels: np.ndarray  # (n, K)
     rise: np.ndarray  # (n,) of the newest rows, a step
+    growth: np.ndarray  # (n,) from the season before to the newest, a season
     seasons: np.ndarray | None  # (m, 2) newest and mean season at each place of the line
     last: np.ndarray  # (n,) in place of a phase of which nothing is known
 
@@ -48,11 +49,11 @@ class Simple(NamedTuple):
         level, shares = np.zeros((len(rows), 1)), np.zeros((len(rows), 2))
         for k in range(levels.shape[1]):
             level[:, 0] += levels[:, k] * weights[..., k]
-        rise = self.rise[rows]
-        out = level + (rise * weights[..., RAMP])[:, None] * (steps + 1)
+        out = level + (self.rise[rows] * weights[..., RAMP])[:, None] * (steps + 1)
         if self.seasons is None:
             return np.asarray(out)
-        out += (rise * weights[..., GROWTH])[:, None] * (period * (steps // period + 1))
+        growth = self.growth[rows] * weights[..., GROWTH]
+        out += growth[:, None] * (steps // period + 1)
         for k, of_kind in enumerate(SEASONAL, start=FLAT):
             shares += weights[..., k, None] * of_kind
         for column, share in zip(self.seasons.T, shares.T, strict=True):
@@ -118,12 +119,13 @@ class Baseline:
     @property
     def reach(self) -> int:
         """Rows up to the newest that forecasts are made from, if each phase is known in them."""
-        return max(self.lookback, (SEASONS if self.is_seasonal else 2) * self.span)
+        return max(self.lookback, SEASONS * self.season if self.is_seasonal else 2)
 
     @property
     def span(self) -> int:
         """Rows of a mean that a rise is told from, by that of as many rows before them."""
-        return self.season if self.is_seasonal else max(1, self.lookback // 2)
+        is_long = self.is_seasonal and self.lookback >= 2 * self.season
+        return self.season if is_long else max(1, self.lookback // 2)
 
     def first_told_by(self, positions: np.ndarray, values: np.ndarray, row: int) -> int:
         """The earliest row that the rows of one series (m,) from ``row`` on are told by."""
@@ -138,8 +140,7 @@ class Baseline:
         means = np.array([self.means.get(name, np.nan) for name in panel.names])[panel.codes]
         so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
         observed, span = line.spread(panel.values), self.span
-        newer, older = line.mean_up_to(observed, span), line.mean_up_to(observed, span, span)
-        rise = np.where(line.reaches(observed, 2 * span), (newer - older) / span, 0.0)
+        rise, growth = _change(line, observed, span) / span, np.zeros(panel.n)
         levels = [last, window, np.where(np.isnan(means), so_far, means), last]
         seasons = None
         if self.is_seasonal:
@@ -147,16 +148,23 @@ class Baseline:
             level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
             quarter = max(1, period // 4)
             change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
-            none = np.zeros(panel.n)
+            none, growth = np.zeros(panel.n), _change(line, observed, period)
             levels += [none, none, level, last - newest[line.place - period], change, none]
             seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
         levels = np.nan_to_num(np.stack(levels, axis=1))
-        return Simple(line, levels, np.nan_to_num(rise), seasons, last)
+        return Simple(line, levels, rise, growth, seasons, last)
 
     def weights_of(self, panel: Panel) -> np.ndarray:
         """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""
         table = np.array([self.weights.get(name, self.usual) for name in panel.names])
         return np.asarray(table[panel.codes])
+
+
+def _change(line: Line, observed: np.ndarray, span: int) -> np.ndarray:
+    """Mean of the newest places up to each row (n,) less that of as many before; 0 if unknown."""
+    newer, older = line.mean_up_to(observed, span), line.mean_up_to(observed, span, span)
+    is_known = line.reaches(observed, 2 * span)
+    return np.asarray(np.nan_to_num(np.where(is_known, newer - older, 0.0)))
 
 
 def _thinned(rows: np.ndarray) -> np.ndarray:

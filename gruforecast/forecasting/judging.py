@@ -22,6 +22,10 @@ ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 MOST_COMPARED = 2**20  # of these, that weights are found by
 LUCK = 0.12  # of an error, that a tail of one horizon may be off between networks
+DOUBTFUL, SURE = (
+    1.5,
+    2.5,
+)  # standard errors of a gain, up to which nothing is kept, and from which all
 SHARES = np.linspace(0.0, 1.0, 11)  # of what networks add to the baseline
 
 
@@ -70,12 +74,14 @@ def judge(
         means = [forecast([(k in group) / len(group) for k, _ in pairs]).mean for group in groups]
         wanted, added = (actual - baseline) / scale, [(one - baseline) / scale for one in means]
         find = partial(_find, n_horizons=course.n_horizons, shrinks=shrinks)
-        found = find(wanted, added)
+        spans = block.positions[rows] // course.horizon
+        _, stretch = np.unique(np.stack([codes, spans]), axis=1, return_inverse=True)
+        found = find(wanted, added, stretch.ravel())
         weights = [0.0] * len(views)
         for group, share in zip(groups, found, strict=True):
             for k in group:
                 weights[k] = share / len(group)
-        shown = _cross_fitted(wanted, added, newest(codes, 0.5, 1), find)
+        shown = _cross_fitted(wanted, added, stretch.ravel(), newest(codes, 0.5, 1), find)
         forecasts = replace(forecast(weights), mean=baseline + scale * shown)
     else:
         forecasts = forecast(weights)
@@ -94,18 +100,24 @@ def judge(
 
 
 def _find(
-    wanted: np.ndarray, added: Sequence[np.ndarray], *, n_horizons: float, shrinks: bool
+    wanted: np.ndarray,
+    added: Sequence[np.ndarray],
+    stretch: np.ndarray,
+    *,
+    n_horizons: float,
+    shrinks: bool,
 ) -> list[float]:
     """Weights by which what each view adds (n, H) comes nearest to what is wanted.
 
     First which of the views, alike: one is left out where that pays more than luck would have it,
     as means of all seldom disappoint. Then what share of their mean, if the rest is the baseline's:
-    less where the tail is so short that it cannot tell skill from luck.
+    less where the tail is so short, or its stretches of a horizon (n,) differ so much in what they
+    gain, that skill cannot be told from luck.
     """
     most = max(1, MOST_COMPARED // wanted.shape[1])
     if len(wanted) > most:
         some = np.random.default_rng(0).choice(len(wanted), most, replace=False)
-        wanted, added = wanted[some], [one[some] for one in added]
+        wanted, added, stretch = wanted[some], [one[some] for one in added], stretch[some]
     numbers = range(len(added))
     subsets = [each for n in reversed(numbers) for each in combinations(numbers, n + 1)]
 
@@ -121,20 +133,36 @@ def _find(
     if shrinks:
         share = float(SHARES[int(np.argmin([error(part * means[best]) for part in SHARES]))])
         share *= float(np.clip((n_horizons - 1) / (ENOUGH_HORIZONS - 1), 0.0, 1.0))
+        gains = np.abs(wanted) - np.abs(wanted - means[best])
+        share *= float(np.clip((_certainty(gains, stretch) - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1))
     chosen = subsets[best]
     return [share / len(chosen) if k in chosen else 0.0 for k in numbers]
+
+
+def _certainty(gains: np.ndarray, stretch: np.ndarray) -> float:
+    """The mean gain in standard errors; gains (n, H) within a stretch of rows (n,) are one."""
+    rows, steps = np.nonzero(np.isfinite(gains))
+    sums = np.bincount(stretch[rows], gains[rows, steps])
+    counts = np.bincount(stretch[rows])
+    n = np.count_nonzero(counts)
+    if n < 2:
+        return 0.0
+    mean = sums.sum() / counts.sum()
+    error = np.sqrt(n / (n - 1) * ((sums - mean * counts) ** 2).sum()) / counts.sum()
+    return float(mean / max(error, np.finfo(np.float64).tiny))
 
 
 def _cross_fitted(
     wanted: np.ndarray,
     added: Sequence[np.ndarray],
+    stretch: np.ndarray,
     is_newer: np.ndarray,
     find: Callable[..., list[float]],
 ) -> np.ndarray:
     """The weighted sum of what is added (n, H): of each half by the weights of the other."""
 
     def combined(learnt: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        weights = find(wanted[learnt], [one[learnt] for one in added])
+        weights = find(wanted[learnt], [one[learnt] for one in added], stretch[learnt])
         parts = [weight * one[shown] for weight, one in zip(weights, added, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 

@@ -120,7 +120,7 @@ class SeriesForecaster(RowForecaster):
         if not any(state.weights):
             text += "\n  networks add nothing: the forecast is the average of simple ones"
         if (skill := getattr(self, "skill_", None)) is not None:
-            found = skill["skill"].dropna()
+            found = skill["skill"].replace(-np.inf, np.nan).dropna()  # exact ones have no error
             shares = [f"{v:.1%} over {name}" for name, v in found.items()]
             text += f"\n  skill {', '.join(shares)}" if shares else ""
         if coverage := getattr(self, "coverage_", None):
