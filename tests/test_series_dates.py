@@ -211,7 +211,7 @@ class TestWithoutRhythm:
         """They would not count: an error asks for future_index, with which they do."""
         table = pd.Series(np.random.default_rng(1).standard_normal(80), self.STAMPS, name="x")
         with pytest.warns(CadenceWarning):
-            model = small().fit(waves(self.STAMPS)[:60], covariates=table)
+            model = small(baseline="none").fit(waves(self.STAMPS)[:60], covariates=table)
         one, other = table[60:66], -table[60:66]
         if form == "array":
             one, other = one.to_numpy(), other.to_numpy()
@@ -224,7 +224,7 @@ class TestWithoutRhythm:
 
     def test_a_calendar_without_future_stamps(self):
         with pytest.warns(CadenceWarning):
-            model = small(calendar="hour").fit(waves(self.STAMPS)[:60])
+            model = small(calendar="hour", baseline="none").fit(waves(self.STAMPS)[:60])
         match = "future_index: expected the stamps to come, .*, got None; pass them"
         with pytest.raises(ValueError, match=match):
             model.forecast(6)

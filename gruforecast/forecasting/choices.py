@@ -45,7 +45,8 @@ def choose_horizon(season: int | None, longest: int) -> Choice:
     """One season, at most a tenth of the rows."""
     wanted = season or USUAL_HORIZON
     if wanted <= longest // 10:
-        return wanted, "one season" if season else f"{USUAL_HORIZON} steps, as there is no season"
+        none = f"{USUAL_HORIZON} steps, as no season is known (season= names one)"
+        return wanted, "one season" if season else none
     usual = "a season" if season else f"the usual {USUAL_HORIZON} steps"
     return max(1, longest // 10), f"a tenth of the {longest} rows, which is less than {usual}"
 
