@@ -159,9 +159,9 @@ class RecurrentEstimator(Ensemble, Saving, CallbackSupportMixin, BaseEstimator):
         )  # fmt: skip
         self._store(runs[0].checkpoint, plan.validated)
         self.stopping_reason_ = runs[0].stopping_reason
-        if plan.review is not None:
-            plan = plan._replace(training=[])  # which nothing needs any more
-            self.__dict__.update(plan.review(plan.networks, runs))  # type: ignore[misc]
+        review, plan = plan.review, plan._replace(training=[])  # which nothing needs any more
+        if review is not None:
+            self.__dict__.update(review(plan.networks, runs))
         task.done()
 
     def _partial_fit(

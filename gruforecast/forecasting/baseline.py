@@ -140,7 +140,7 @@ class Baseline:
         means = np.array([self.means.get(name, np.nan) for name in panel.names])[panel.codes]
         so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
         observed, span = line.spread(panel.values), self.span
-        rise, growth = _change(line, observed, span) / span, np.zeros(panel.n)
+        rise = growth = _change(line, observed, span)
         levels = [last, window, np.where(np.isnan(means), so_far, means), last]
         seasons = None
         if self.is_seasonal:
@@ -148,11 +148,13 @@ class Baseline:
             level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
             quarter = max(1, period // 4)
             change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
-            none, growth = np.zeros(panel.n), _change(line, observed, period)
+            none = np.zeros(panel.n)
+            if span != period:
+                growth = _change(line, observed, period)
             levels += [none, none, level, last - newest[line.place - period], change, none]
             seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
         levels = np.nan_to_num(np.stack(levels, axis=1))
-        return Simple(line, levels, rise, growth, seasons, last)
+        return Simple(line, levels, rise / span, growth, seasons, last)
 
     def weights_of(self, panel: Panel) -> np.ndarray:
         """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""

@@ -119,10 +119,8 @@ def _n_estimators(settings: Any) -> Choice:
         return 1, "more would take longer, and differ by their seeds alone"
     if settings.normalize != "auto":
         return 2, "one begins as the baseline, one as a level: they err differently"
-    return (
-        N_OPEN,
-        "they begin as the baseline or a level, in units of their own: they err differently",
-    )
+    why = "they begin as the baseline or a level, in units of their own: they err differently"
+    return N_OPEN, why
 
 
 FIXED: dict[str, Choice] = {

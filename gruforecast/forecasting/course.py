@@ -128,7 +128,8 @@ class Course:
     def dataset(self, encoded: Encoded, view: View, *, of_tail: bool | None) -> Dataset:
         """What follows rows: in the tail, before it, or all of it (None).
 
-        Scaled in parts, as the targets of long horizons are by far the most that a fit holds."""
+        Scaled in parts, as the targets of long horizons are by far the most that a fit holds.
+        """
         rows, values = self.rows(of_tail=of_tail), self._wanted(of_tail)
         targets = np.empty((len(rows), self.horizon), self.settings.dtype)
         is_there = np.empty(len(rows), bool)

@@ -17,13 +17,11 @@ from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.channels import values_beside
 from gruforecast.forecasting.covariates import ColumnsEncoder, check_complete
 from gruforecast.forecasting.dates.calendar import calendar_features
-from gruforecast.forecasting.scaling import SeriesScaling, WindowScaling
+from gruforecast.forecasting.scaling import OF_WINDOWS, SeriesScaling, WindowScaling
 from gruforecast.forecasting.seasonality import Season, Seasonality
 from gruforecast.forecasting.views import Measure, View, views_of
 from gruforecast.foundations.stored import stored
 from gruforecast.network import Windows
-
-OF_WINDOWS = ("last", "window")  # units that each window has for itself
 
 
 @dataclass(frozen=True)

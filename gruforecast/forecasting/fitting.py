@@ -111,7 +111,8 @@ def _reviewer(
             if going_on or not any(found.weights):
                 every = np.ones(course.block.panel.n, bool)
                 encoder = encoder.with_baseline_of(course.block, every)
-            _go_on(course, encoder, networks, going_on, hardware)
+            if going_on:
+                _go_on(course, encoder, networks, going_on, hardware)
         judged_state = replace(state, calibration=found.calibration, weights=found.weights)
         return {
             "_state": replace(judged_state, encoder=encoder),

@@ -22,10 +22,8 @@ ENOUGH_HORIZONS = 5  # of the tail, to trust it; one tells nothing
 MOST_JUDGED = 2**23  # values of the tail beside their forecasts
 MOST_COMPARED = 2**20  # of these, that weights are found by
 LUCK = 0.12  # of an error, that a tail of one horizon may be off between networks
-DOUBTFUL, SURE = (
-    1.5,
-    2.5,
-)  # standard errors of a gain, up to which nothing is kept, and from which all
+DOUBTFUL = 1.5  # standard errors of a gain, up to which nothing is kept
+SURE = 2.5  # and from which all of it is
 SHARES = np.linspace(0.0, 1.0, 11)  # of what networks add to the baseline
 
 
@@ -48,8 +46,6 @@ def judge(
     """
     rows, views = course.rows(of_tail=True, to_learn=False), course.views(lesson.encoder)
     weights = usual_weights(views)
-    if not len(rows):
-        return Review(weights)
     most = MOST_JUDGED // course.horizon
     if len(rows) > most:  # an even share of them, whatever their season
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -76,12 +72,13 @@ def judge(
         find = partial(_find, n_horizons=course.n_horizons, shrinks=shrinks)
         spans = block.positions[rows] // course.horizon
         _, stretch = np.unique(np.stack([codes, spans]), axis=1, return_inverse=True)
-        found = find(wanted, added, stretch.ravel())
+        stretch = stretch.ravel()
+        found = find(wanted, added, stretch)
         weights = [0.0] * len(views)
         for group, share in zip(groups, found, strict=True):
             for k in group:
                 weights[k] = share / len(group)
-        shown = _cross_fitted(wanted, added, stretch.ravel(), newest(codes, 0.5, 1), find)
+        shown = _cross_fitted(wanted, added, stretch, newest(codes, 0.5, 1), find)
         forecasts = replace(forecast(weights), mean=baseline + scale * shown)
     else:
         forecasts = forecast(weights)

@@ -19,7 +19,9 @@ NOT_MUCH_MORE = 1.25
 LEAST_CHANGE = 1.5  # of spreads, from the older half of the rows to the newer
 PRIOR_STEPS = 4.0  # steps that the usual spread of windows counts as beside those of a window
 
-Measure = Callable[[np.ndarray], tuple[Any, Any]]
+OF_WINDOWS = ("last", "window")  # units that each window has for itself
+
+Units = Callable[[np.ndarray], tuple[Any, Any]]
 
 
 @stored("SeriesScaling")
@@ -58,7 +60,7 @@ class SeriesScaling:
         """The same without a change from row to row: an unseen series' first value is its unit."""
         return self._of_rows(block, _first_as_unit)
 
-    def _of_rows(self, block: Block, measure: Measure) -> tuple[np.ndarray, np.ndarray]:
+    def _of_rows(self, block: Block, measure: Units) -> tuple[np.ndarray, np.ndarray]:
         panel = block.panel
         center, scale = np.empty(panel.n), np.empty(panel.n)
         for name, (a, b) in zip(panel.names, panel.pairs(), strict=True):
@@ -105,7 +107,7 @@ def choose_normalize(
     their mean.
     """
     if np.isfinite(loss.low):
-        if kind in ("last", "window"):
+        if kind in OF_WINDOWS:
             raise ValueError(
                 f"normalize: expected 'standard' or 'none' with loss={loss.name!r}, whose values "
                 f"are at least {loss.low:g}, got {kind!r}; choose another."

@@ -34,6 +34,7 @@ from gruforecast.forecasting.forecasts import (
 )
 from gruforecast.forecasting.lookups import of_forecast
 from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.scaling import OF_WINDOWS
 from gruforecast.forecasting.state import SeriesState
 from gruforecast.forecasting.tails import Joined, join, training_rows
 from gruforecast.foundations.checks import check_integer
@@ -198,7 +199,7 @@ class SeriesForecaster(RowForecaster):
         classes: Any = None, **tables: Any,
     ) -> Plan:  # fmt: skip
         if y is not None:
-            if self.normalize in ("last", "window"):
+            if self.normalize in OF_WINDOWS:
                 raise ValueError(
                     f"normalize: expected 'auto', 'standard' or 'none' with a y, got "
                     f"{self.normalize!r}; choose one, or make y a difference from the newest value."
