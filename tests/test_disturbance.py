@@ -76,6 +76,7 @@ def problem(seed=1):
     return Network(spec, seed=seed), data
 
 
+@pytest.mark.usefixtures("many_shards")
 def test_training_has_the_same_bits_for_any_threads_and_when_it_goes_on():
     options = TrainingOptions(
         max_epochs=4, batch_size=70, input_noise=(0.2, 0.1), time_shift=0.2, seed=3

@@ -144,6 +144,7 @@ def test_network_equals_torch(dtype, tolerance):
         compare(name, expected[name].numpy().ravel(), value.ravel(), places, tolerance)
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_for_any_number_of_threads(dtype):
     series = mixed_series(420, dtype=dtype)

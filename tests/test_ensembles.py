@@ -99,6 +99,7 @@ def test_networks_stop_one_by_one():
     assert model.stopping_reason_ == "early_stopping"
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("n_estimators", [2, 3])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_same_bits_for_any_number_of_threads(n_estimators, early_stopping):

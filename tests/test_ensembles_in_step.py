@@ -41,6 +41,7 @@ def options(seed, **choices):
 # The engine.
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("n_threads", [1, 2, 7])
 def test_each_network_is_trained_as_if_alone(n_threads):
     runs = [options(seed, patience=1, max_epochs=9, learning_rate=0.1) for seed in range(5)]

@@ -160,6 +160,7 @@ def test_kernels_stay_in_float32():
             assert_no_float64(kernel, signature)
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_for_any_number_of_threads(dtype):
     lengths = np.random.default_rng(0).integers(0, 21, 400)
@@ -203,7 +204,7 @@ def test_shards_add_up_to_the_whole_each_time():
     data = Dataset(windows, wavy_series(150, STEPS))
     whole = loss_and_gradients(network, data, "squared_error")
     with Workers(1) as workers:
-        shards = BatchGradients(network, make_loss("squared_error"), 150, workers)
+        shards = BatchGradients(network, make_loss("squared_error"), 150, 64, workers)
         for _ in range(2):
             shards.compute(data, np.arange(150))
             for name, value in network.layout.views(shards.lanes.sum(axis=0)).items():

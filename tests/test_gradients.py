@@ -51,7 +51,7 @@ CASES = [
     ("rnn", 2, (), "bidirectional", (32, 2, 1, 1), "poisson"),
 ]
 SMALL = [(cell, 1, (), "ragged state", (9, 3, 2, 3), loss) for cell in CELLS for loss in LOSSES]
-MANY = ("rnn", 2, (4,), " ".join(FLAGS), (70, 3, 2, 4), "huber")  # three shards
+MANY = ("rnn", 2, (4,), " ".join(FLAGS), (70, 3, 2, 4), "huber")  # more than one shard
 
 
 class Problem(NamedTuple):
@@ -255,7 +255,7 @@ def test_shards_add_up_to_the_whole():
     problem = make_problem(MANY)
     whole, loss = problem.gradients(), make_loss("huber", delta=0.7)
     with Workers(1) as workers:
-        shards = BatchGradients(problem.network, loss, 70, workers)
+        shards = BatchGradients(problem.network, loss, 70, 16, workers)
         total, weight = shards.compute(problem.data, np.arange(70), KEY)
     assert abs(total / weight - whole.loss) <= 1e-12 * whole.loss
     for name, value in problem.network.layout.views(shards.lanes.sum(axis=0)).items():

@@ -57,6 +57,7 @@ def assert_same(found, expected):
 # 1. The same seed, the same bits.
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("cls", ESTIMATORS)
 @pytest.mark.parametrize("lookback", [None, 20])
 def test_any_number_of_jobs(cls, lookback):
@@ -271,7 +272,8 @@ def test_predictions_have_the_units_of_y(loss, lookback):
     moved = fitted(x=FEW * 20 - 3e4, y=NEXT * 1000 + 5e6, **choices)
     np.testing.assert_allclose(moved.predict(X * 20 - 3e4), predicted * 1000 + 5e6, rtol=1e-11)
     single = fitted(y=NEXT * 1000 + 5e6, **choices | {"dtype": "float32"})
-    np.testing.assert_allclose(single.predict(X), predicted * 1000 + 5e6, atol=1.0)
+    atol = 5.0 if loss == "absolute_error" else 1.0  # whose gradient jumps where an error is zero
+    np.testing.assert_allclose(single.predict(X), predicted * 1000 + 5e6, atol=atol)
     if loss in ("quantile", "gaussian", "student_t"):
         expected = fitted(**choices).predict_quantiles(X) * 1000 + 5e6
         np.testing.assert_allclose(moved.predict_quantiles(X * 20 - 3e4), expected, rtol=1e-11)

@@ -235,6 +235,7 @@ def test_a_window_has_the_same_bits_with_any_others(case):
         np.testing.assert_array_equal(network.predict(one)[0], every[i])
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("case", ["both", "dropout", "embeddings", "pooled, both"])
 def test_training_learns_with_the_same_bits_for_any_threads(case):
     networks = []

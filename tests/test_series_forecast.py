@@ -214,6 +214,7 @@ def test_copies_forecast_the_same(fitted):
     pd.testing.assert_frame_equal(again.fit(hourly()).forecast(9, 80), fitted.forecast(9, 80))
 
 
+@pytest.mark.usefixtures("many_shards")
 def test_threads_do_not_change_a_bit():
     found = [small(n_jobs=n).fit(table()) for n in (1, 2)]
     pd.testing.assert_frame_equal(*(m.forecast(9, 80) for m in found), check_exact=True)

@@ -30,6 +30,7 @@ def blas_threads():
     return [part["num_threads"] for part in threadpool_info() if part["user_api"] == "blas"]
 
 
+@pytest.mark.usefixtures("many_shards")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_for_any_number_of_threads(dtype):
     flat, predicted = trained_weights(n_threads=1, dtype=dtype)
@@ -111,6 +112,7 @@ def test_nested_limits_are_released_in_any_order():
     assert blas_threads() == before
 
 
+@pytest.mark.usefixtures("many_shards")
 def test_no_thread_is_left_behind():
     def names():
         return [t.name for t in threading.enumerate() if t.name.startswith("gruforecast")]

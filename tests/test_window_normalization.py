@@ -157,6 +157,7 @@ def test_training_equals_that_on_windows_normalised_by_hand(case):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.usefixtures("many_shards")
 @both_dtypes
 def test_the_same_bits_for_any_number_of_threads(dtype):
     rng, choices = np.random.default_rng(0), {"hidden_size": 48, "num_layers": 2, "dropout": 0.1}

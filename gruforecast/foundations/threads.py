@@ -59,12 +59,9 @@ class Workers:
         for thread in self._threads:
             thread.join()
 
-    def run(self, task: Task, n_tasks: int, *, share: bool = True) -> None:
-        """Call ``task(i, worker)`` for i in 0..n_tasks-1; the first error is raised here.
-
-        Without ``share`` the calling thread does it all: for work that is too small to hand over.
-        """
-        helpers = self._jobs[: n_tasks - 1] if share else []
+    def run(self, task: Task, n_tasks: int) -> None:
+        """Call ``task(i, worker)`` for i in 0..n_tasks-1; the first error is raised here."""
+        helpers = self._jobs[: n_tasks - 1]
         numbers = itertools.count()  # next() on it is atomic
         for jobs in helpers:
             jobs.put((task, numbers, n_tasks))

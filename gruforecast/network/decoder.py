@@ -84,6 +84,8 @@ class Decoder:
 
     def load(self, windows: Windows, members: np.ndarray) -> None:
         """The categories of some windows, as their newest row has them."""
+        if not self.spec.embeddings:
+            return
         newest = windows.starts[members] + windows.lengths[members] - 1
         self.categories[:] = -1.0
         known = windows.lengths[members] > 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gruforecast.foundations.blas import ROW_TILE, multiply, multiply_transposed_add
-from gruforecast.foundations.jit import brief_kernel
+from gruforecast.foundations.jit import kernel
 
 
-@brief_kernel
+@kernel
 def dense_forward(x, w, b, relu, out):
     """out (N, O) = x (N, I) @ w (I, O) + b, cut at zero if relu."""
     zero = out.dtype.type(0)
@@ -17,7 +17,7 @@ def dense_forward(x, w, b, relu, out):
             out[i, j] = zero if relu and value < zero else value
 
 
-@brief_kernel
+@kernel
 def dense_backward(d_out, out, x, w_t, relu, d_w, d_b, d_x):
     """From d_out (N, O), changed in place: adds to d_w and d_b, writes d_x (N, I)."""
     zero = out.dtype.type(0)

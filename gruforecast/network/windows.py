@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gruforecast.foundations.checks import check_array, check_integer, check_precision
-from gruforecast.foundations.jit import brief_kernel
+from gruforecast.foundations.jit import brief_kernel, kernel
 
 
 class Windows:
@@ -246,7 +246,7 @@ def check_windows(value: Any) -> Windows:
     )
 
 
-@brief_kernel
+@kernel
 def gather(series, base, first, n_numeric, out):
     """out (S, N, W, F): row t = s W + w of window i is row base[i] + t of the series.
 

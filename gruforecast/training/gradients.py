@@ -12,7 +12,7 @@ import numpy as np
 from gruforecast.foundations.checks import check_type
 from gruforecast.foundations.jit import kernel
 from gruforecast.foundations.threads import Workers, single_threaded_blas
-from gruforecast.network import Network, Windows
+from gruforecast.network import Network
 from gruforecast.network.parameters import refresh_transposes
 from gruforecast.network.workspace import Workspace
 from gruforecast.training.dataset import Dataset, total_weight
@@ -20,35 +20,53 @@ from gruforecast.training.disturbance import Disturbance
 from gruforecast.training.losses import Loss, as_loss
 
 MAX_LANES = 16  # gradient slots: shards s, s + MAX_LANES, ... add to the same one
-SHARED_OPERATIONS = 2e7  # below, handing work to another thread costs more than it saves
+LEAST_SHARD = 32  # windows, of which products are fast
+WORTH_SHARING = 1.6e7  # operations of a shard for each part of the network that kernels work on
 
 
-def shard_size(hidden_size: int, batch_size: int) -> int:
-    """Windows of a shard: activations that fit the nearest caches, and shards for many threads."""
-    if hidden_size >= 128:
-        return 16
-    return 64 if hidden_size < 64 and batch_size >= 512 else 32
+def operations(network: Network, n_steps: int) -> float:
+    """Of a training step for each window, in the products of all steps: nearly all there are."""
+    spec = network.specification
+    of_step = spec.future_size * (spec.n_future_features + spec.outputs_per_step)
+    ahead = spec.n_future_steps * of_step
+    in_layers = sum(p.size for p in network.layout.parameters if p.is_of_layers)
+    return 6.0 * ((spec.n_segments(n_steps) + spec.decoder_steps) * in_layers + ahead)
 
 
-def count_lanes(hidden_size: int, batch_size: int) -> int:
-    """Gradient slots of a batch, and so the threads that can work on it."""
-    return min(MAX_LANES, -(-batch_size // shard_size(hidden_size, batch_size)))
+def shard_size(network: Network, batch_size: int, n_steps: int) -> int:
+    """Windows of a shard: a batch is halved as long as a part is worth a thread of its own.
+
+    Between the kernels of two parts of a network a thread needs the interpreter, which another may
+    hold: with little work in between they would only take turns.
+    """
+    spec = network.specification
+    n_layers = spec.num_layers * spec.n_directions * (2 if spec.decoder_steps else 1)
+    beside = (spec.reads_segments, spec.n_future_steps, spec.n_lags)
+    n_parts = n_layers + 1 + sum(map(bool, beside))
+    is_large = spec.hidden_size < 64 and batch_size >= 512  # there are shards enough all the same
+    most = batch_size // (2 * LEAST_SHARD if is_large else LEAST_SHARD)
+    worth = batch_size * operations(network, n_steps) / (n_parts * WORTH_SHARING)
+    return -(-batch_size // 2 ** int(np.log2(max(1.0, min(most, worth)))))
+
+
+def count_lanes(size: int, batch_size: int) -> int:
+    """Gradient slots of a batch in shards of some size, and so the threads that can work on it."""
+    return min(MAX_LANES, -(-batch_size // size))
 
 
 class BatchGradients:
     """Computes the gradient of mini-batches of one data set with buffers that are kept."""
 
     def __init__(
-        self, network: Network, loss: Loss, batch_size: int, workers: Workers,
+        self, network: Network, loss: Loss, batch_size: int, shard_size: int, workers: Workers,
         disturbance: Disturbance | None = None,
     ) -> None:  # fmt: skip
-        spec = network.specification
         self.disturbance = disturbance
         self.network, self.loss, self.workers = network, loss, workers
-        self.shard_size = shard_size(spec.hidden_size, batch_size)
-        n_lanes = count_lanes(spec.hidden_size, batch_size)
+        self.shard_size = shard_size
         self.weights = network.bound_weights()
-        self.lanes = np.zeros((n_lanes, network.layout.size), spec.numpy_dtype)
+        n_lanes = count_lanes(shard_size, batch_size)
+        self.lanes = np.zeros((n_lanes, network.layout.size), network.specification.numpy_dtype)
         self.bound_lanes = [network.layout.bind(lane, transposes=False) for lane in self.lanes]
         self.workspaces: dict[tuple[int, int], Workspace] = {}
 
@@ -66,7 +84,8 @@ class BatchGradients:
         refresh_transposes(self.weights)
         starts = range(0, len(batch), self.shard_size)
         losses = np.zeros(len(starts))
-        n_lanes = len(self.lanes)
+        n_lanes = min(len(self.lanes), len(starts))
+        self.lanes[n_lanes:] = 0.0
 
         def task(lane: int, worker: int) -> None:
             self.lanes[lane] = 0.0
@@ -89,8 +108,7 @@ class BatchGradients:
                 )
                 workspace.backward(self.weights, shard, self.bound_lanes[lane])
 
-        share = self._operations(len(batch), data.windows) > SHARED_OPERATIONS
-        self.workers.run(task, n_lanes, share=share)
+        self.workers.run(task, n_lanes)
         return float(losses.sum()), weight
 
     def _workspace(self, worker: int, n_windows: int, n_steps: int) -> Workspace:
@@ -99,14 +117,6 @@ class BatchGradients:
             found = Workspace(self.network.specification, n_windows, n_steps)
             self.workspaces[worker, n_windows] = found
         return found
-
-    def _operations(self, n_windows: int, windows: Windows) -> float:
-        spec = self.network.specification
-        of_step = spec.future_size * (spec.n_future_features + spec.outputs_per_step)
-        ahead = spec.n_future_steps * of_step  # products of the steps ahead
-        in_layers = sum(p.size for p in self.network.layout.parameters if p.is_of_layers)
-        n_steps = spec.n_segments(windows.n_steps) + spec.decoder_steps
-        return 6.0 * n_windows * (n_steps * in_layers + ahead)
 
 
 @kernel

@@ -14,7 +14,7 @@ from typing import Any
 from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.training.epochs import NotFinite, Run
 from gruforecast.training.finite import advise
-from gruforecast.training.gradients import BatchGradients, count_lanes
+from gruforecast.training.gradients import BatchGradients, count_lanes, shard_size
 from gruforecast.training.job import Job, Outcome
 from gruforecast.training.state import EpochReport
 from gruforecast.training.wanted import check_wanted
@@ -73,11 +73,12 @@ class _Member:
         self.job, self.n_threads, self.state = job, n_threads, job.state
         network, options = job.network, job.options
         batch_size = min(options.batch_size, len(job.data))
-        n_lanes = count_lanes(network.specification.hidden_size, batch_size)
+        size = shard_size(network, batch_size, job.data.windows.n_steps)
+        n_lanes = count_lanes(size, batch_size)
         workers = threads.enter_context(Workers(min(n_threads, n_lanes)))
         disturbance = options.make_disturbance(network.specification.n_numeric)
         loss = options.make_loss()
-        gradients = BatchGradients(network, loss, batch_size, workers, disturbance)
+        gradients = BatchGradients(network, loss, batch_size, size, workers, disturbance)
         self.run = Run(network, job.data, options, gradients, job.state)
         self.report: EpochReport | None = None  # of an epoch that nobody was told of yet
         self.message: str | None = None

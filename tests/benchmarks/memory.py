@@ -91,12 +91,12 @@ def buffer_bytes(threads: int) -> int:
     from gruforecast.foundations.threads import Workers
     from gruforecast.network import Network, Specification
     from gruforecast.training import make_loss
-    from gruforecast.training.gradients import BatchGradients
+    from gruforecast.training.gradients import BatchGradients, shard_size
 
     network = Network(Specification(n_features=FEATURES, hidden_size=HIDDEN), seed=0)
-    gradients = BatchGradients(network, make_loss("squared_error"), BATCH, Workers(1))
+    size = shard_size(network, BATCH, STEPS)
+    gradients = BatchGradients(network, make_loss("squared_error"), BATCH, size, Workers(1))
     n_busy = min(threads, len(gradients.lanes))
-    size = min(BATCH, gradients.shard_size)
     workspaces = [gradients._workspace(worker, size, STEPS) for worker in range(n_busy)]
     seen: dict[int, Any] = {}
     parts = [workspaces, gradients.lanes, network.flat, gradients.weights]

@@ -14,7 +14,7 @@ from gruforecast.foundations.threads import Workers, single_threaded_blas
 from gruforecast.network import Network, Specification, Windows
 from gruforecast.training import Dataset, TrainingOptions, TrainingState
 from gruforecast.training.epochs import Run
-from gruforecast.training.gradients import BatchGradients
+from gruforecast.training.gradients import BatchGradients, shard_size
 
 
 def installed() -> str:
@@ -34,7 +34,8 @@ def step(w: Workload, threads: int) -> Iterator[Work]:
     options = TrainingOptions(batch_size=w.batch, clip_norm=1.0)
     state = TrainingState.start(network, options)
     with single_threaded_blas(), Workers(threads) as workers:
-        gradients = BatchGradients(network, options.make_loss(), w.batch, workers)
+        size = shard_size(network, w.batch, w.steps)
+        gradients = BatchGradients(network, options.make_loss(), w.batch, size, workers)
         run = Run(network, data, options, gradients, state)
         batches = itertools.cycle(enumerate(run.batches()))
 
