@@ -22,23 +22,31 @@ from gruforecast.foundations.stored import stored
 SEASONS = 4  # of which the mean of each phase is taken
 LEAST_POWER, MOST_POWER = 4.0, 16.0  # of an error, by which its forecast counts less
 MOST_ORIGINS = 400  # of a series, from which forecasts are compared
-# Kinds of level: newest value, mean of the window, mean of all rows, newest value that goes on to
-# rise. Then the newest season or the mean of some, by phase, to which a level is added: none; none;
-# what the newest season lies above these; the newest value above that of a season ago; a quarter's
-# mean; none, but every season ahead rises.
-FLAT, RAMP = 4, 3
-SEASONAL = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0], [1, 0]], float)
-GROWTH = FLAT + len(SEASONAL) - 1
+FEW = 5  # parts of a window, of which the newest is a few rows
+# Kinds without a season: newest value; means of the window, of all rows, of the newest few; and,
+# with a slope of the newest rows, newest value and line through these rows.
+WITHOUT_SEASON, SLOPING = 6, slice(4, 6)
+# Kinds with one: the season itself, newest or mean of some, and what is added to it.
+SEASONAL = np.array([
+    [1, 0],  # newest: nothing
+    [0, 1],  # mean: nothing
+    [0, 1],  # mean: level of the newest season above that of some
+    [1, 0],  # newest: newest value above that of a season ago
+    [1, 0],  # newest: mean of the newest quarter above that of a season ago
+    [1, 0],  # newest: growth since the season before, for every season ahead
+    [0, 1],  # mean: level of the newest season above that of some, and growth of some
+], float)  # fmt: skip
+GROWING = slice(WITHOUT_SEASON + 5, WITHOUT_SEASON + 7)
 TINY = np.finfo(np.float64).tiny
 
 
 class Simple(NamedTuple):
-    """The simplest forecasts after every row, K kinds: a level, a rise, what is added by phase."""
+    """The simplest forecasts after every row, K kinds: a level, a slope, what is added by phase."""
 
     line: Line
     levels: np.ndarray  # (n, K)
-    rise: np.ndarray  # (n,) of the newest rows, a step
-    growth: np.ndarray  # (n,) from the season before to the newest, a season
+    slope: np.ndarray  # (n,) of the newest rows, a step
+    growth: np.ndarray  # (n, 2) a season: of the newest, and of the newest two, on those before
     seasons: np.ndarray | None  # (m, 2) newest and mean season at each place of the line
     last: np.ndarray  # (n,) in place of a phase of which nothing is known
 
@@ -49,12 +57,13 @@ class Simple(NamedTuple):
         level, shares = np.zeros((len(rows), 1)), np.zeros((len(rows), 2))
         for k in range(levels.shape[1]):
             level[:, 0] += levels[:, k] * weights[..., k]
-        out = level + (self.rise[rows] * weights[..., RAMP])[:, None] * (steps + 1)
+        slope = self.slope[rows] * weights[..., SLOPING].sum(axis=-1)
+        out = level + slope[:, None] * (steps + 1)
         if self.seasons is None:
             return np.asarray(out)
-        growth = self.growth[rows] * weights[..., GROWTH]
+        growth = (self.growth[rows] * weights[..., GROWING]).sum(axis=-1)
         out += growth[:, None] * (steps // period + 1)
-        for k, of_kind in enumerate(SEASONAL, start=FLAT):
+        for k, of_kind in enumerate(SEASONAL, start=WITHOUT_SEASON):
             shares += weights[..., k, None] * of_kind
         for column, share in zip(self.seasons.T, shares.T, strict=True):
             season = self.line.season_up_to(column, rows)
@@ -80,7 +89,7 @@ class Baseline:
         cls, block: Block, used: np.ndarray, lookback: int, horizon: int, season: int | None
     ) -> Baseline:
         """Learn from the rows that are used (n,), and from nothing else."""
-        n_kinds = FLAT + (len(SEASONAL) if (season or 1) > 1 else 0)
+        n_kinds = WITHOUT_SEASON + (len(SEASONAL) if (season or 1) > 1 else 0)
         equal = np.full(n_kinds, 1.0 / n_kinds)
         return cls(season or 1, lookback, horizon, {}, {}, equal).learn(block, used)
 
@@ -114,7 +123,7 @@ class Baseline:
 
     @property
     def is_seasonal(self) -> bool:
-        return len(self.usual) > FLAT
+        return len(self.usual) > WITHOUT_SEASON
 
     @property
     def reach(self) -> int:
@@ -123,7 +132,7 @@ class Baseline:
 
     @property
     def span(self) -> int:
-        """Rows of a mean that a rise is told from, by that of as many rows before them."""
+        """Rows of a mean that a slope is told from, by that of as many rows before them."""
         is_long = self.is_seasonal and self.lookback >= 2 * self.season
         return self.season if is_long else max(1, self.lookback // 2)
 
@@ -133,28 +142,50 @@ class Baseline:
 
     def simple(self, block: Block) -> Simple:
         """The simplest forecasts after the rows of a block."""
-        panel, period = block.panel, self.season
-        line = Line.of(block, self.horizon, period)
+        n = block.panel.n
+        line = Line.of(block, self.horizon, self.season)
+        observed = line.spread(block.panel.values)
         last = np.nan_to_num(block.carried()[0])
-        window = mean_of_windows(last, np.zeros(panel.n), block.window_lengths(self.lookback), 1)
-        means = np.array([self.means.get(name, np.nan) for name in panel.names])[panel.codes]
-        so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
-        observed, span = line.spread(panel.values), self.span
-        rise = growth = _change(line, observed, span)
-        levels = [last, window, np.where(np.isnan(means), so_far, means), last]
-        seasons = None
+        levels, slope = self._without_season(block, line, observed, last)
+        seasons, growth = None, np.zeros((n, 2))
         if self.is_seasonal:
-            newest = line.carried_by_phase(observed)
-            level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
-            quarter = max(1, period // 4)
-            change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
-            none = np.zeros(panel.n)
-            if span != period:
-                growth = _change(line, observed, period)
-            levels += [none, none, level, last - newest[line.place - period], change, none]
-            seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
+            added, seasons, growth = self._seasonal(line, observed, last)
+            levels += added
         levels = np.nan_to_num(np.stack(levels, axis=1))
-        return Simple(line, levels, rise / span, growth, seasons, last)
+        return Simple(line, levels, slope, growth, seasons, last)
+
+    def _without_season(
+        self, block: Block, line: Line, observed: np.ndarray, last: np.ndarray
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Levels (n,) after each row of the kinds without a season, and the slope of some (n,)."""
+        names, codes, span = block.panel.names, block.panel.codes, self.span
+        lengths = block.window_lengths(self.lookback)
+        window = mean_of_windows(last, np.zeros(len(last)), lengths, 1)
+        means = np.array([self.means.get(name, np.nan) for name in names])[codes]
+        so_far = SeriesScaling({}, -np.inf, True).of_rows(block)[0]
+        few = line.mean_up_to(observed, max(1, self.lookback // FEW))
+        slope = _change(line, observed, span) / span
+        on_line = line.mean_up_to(observed, span) + slope * (span - 1) / 2
+        pairs = (means, so_far), (few, last), (on_line, last)  # what stands for one not known
+        of_all, few, on_line = (np.where(np.isnan(one), other, one) for one, other in pairs)
+        return [last, window, of_all, few, last, on_line], np.nan_to_num(slope)
+
+    def _seasonal(
+        self, line: Line, observed: np.ndarray, last: np.ndarray
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """Levels (n,) that are added to a season, both seasons (m, 2) and growths (n, 2)."""
+        period, half, none = self.season, SEASONS // 2, np.zeros(len(last))
+        newest = line.carried_by_phase(observed)
+        level = line.mean_up_to(observed, period) - line.mean_up_to(observed, SEASONS * period)
+        quarter = max(1, period // 4)
+        change = line.mean_up_to(observed, quarter) - line.mean_up_to(observed, quarter, period)
+        moved = last - newest[line.place - period]
+        growth = _change(line, observed, period)
+        of_some = _change(line, observed, half * period) / half
+        of_some = np.where(np.isnan(of_some), growth, of_some)
+        seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
+        levels = [none, none, level, moved, change, none, level]
+        return levels, seasons, np.nan_to_num(np.stack([growth, of_some], axis=1))
 
     def weights_of(self, panel: Panel) -> np.ndarray:
         """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""
@@ -163,10 +194,9 @@ class Baseline:
 
 
 def _change(line: Line, observed: np.ndarray, span: int) -> np.ndarray:
-    """Mean of the newest places up to each row (n,) less that of as many before; 0 if unknown."""
+    """Mean of the newest places up to each row (n,) less that of as many before; NaN: unknown."""
     newer, older = line.mean_up_to(observed, span), line.mean_up_to(observed, span, span)
-    is_known = line.reaches(observed, 2 * span)
-    return np.asarray(np.nan_to_num(np.where(is_known, newer - older, 0.0)))
+    return np.asarray(np.where(line.reaches(observed, 2 * span), newer - older, np.nan))
 
 
 def _thinned(rows: np.ndarray) -> np.ndarray:
