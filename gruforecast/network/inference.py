@@ -25,7 +25,7 @@ from gruforecast.network.stack import Shard
 from gruforecast.network.windows import Windows, load_windows
 from gruforecast.network.workspace import Workspace
 
-SHARD_SIZE = 4 * ROW_TILE
+SHARD_TILES, SHARD_TILES_OF_SEGMENTS = 4, 16  # with few steps more windows, or threads take turns
 STRETCH_ROWS = 1024  # at least, and at least four times a window: neighbours share T - 1 rows
 
 
@@ -58,13 +58,14 @@ def run(
     shares_rows = windows.factors is None and not spec.reads_segments
     stretches = list(_stretches(windows) if shares_rows else _own_stretches(windows, spec))
     workspaces: dict[tuple[int, int], Workspace] = {}
+    most = _shard_size(spec)
 
     def task(number: int, worker: int) -> None:
         stretch = stretches[number]
         projected = _project(spec, weights, windows, stretch)
-        for begin in range(0, len(stretch.members), SHARD_SIZE):
-            members = stretch.members[begin : begin + SHARD_SIZE]
-            starts = stretch.starts[begin : begin + SHARD_SIZE]
+        for begin in range(0, len(stretch.members), most):
+            members = stretch.members[begin : begin + most]
+            starts = stretch.starts[begin : begin + most]
             size = _rounded(len(members))
             workspace = workspaces.get((worker, size))
             if workspace is None:
@@ -108,9 +109,9 @@ def _stretches(windows: Windows) -> Iterator[Stretch]:
 
 def _own_stretches(windows: Windows, spec: Specification) -> Iterator[Stretch]:
     """One for each shard, in which every window has all its steps."""
-    n_steps = spec.n_segments(windows.n_steps)
-    for begin in range(0, len(windows), SHARD_SIZE):
-        members = np.arange(begin, min(begin + SHARD_SIZE, len(windows)))
+    n_steps, most = spec.n_segments(windows.n_steps), _shard_size(spec)
+    for begin in range(0, len(windows), most):
+        members = np.arange(begin, min(begin + most, len(windows)))
         starts = np.arange(len(members)) * n_steps + _first(windows, members, spec)
         yield Stretch(None, members, starts)
 
@@ -156,6 +157,10 @@ def _project(
         _project_rows(x, part.x, part.gain_x, out, normed, inverse)
         results.append(out)
     return results
+
+
+def _shard_size(spec: Specification) -> int:
+    return ROW_TILE * (SHARD_TILES_OF_SEGMENTS if spec.reads_segments else SHARD_TILES)
 
 
 def _rounded(n: int) -> int:

@@ -46,7 +46,8 @@ def shard_size(network: Network, batch_size: int, n_steps: int) -> int:
     is_large = spec.hidden_size < 64 and batch_size >= 512  # there are shards enough all the same
     most = batch_size // (2 * LEAST_SHARD if is_large else LEAST_SHARD)
     worth = batch_size * operations(network, n_steps) / (n_parts * WORTH_SHARING)
-    return -(-batch_size // 2 ** int(np.log2(max(1.0, min(most, worth)))))
+    halvings = int(np.log2(max(1.0, min(most, worth))))
+    return -(-batch_size // (1 << halvings))
 
 
 def count_lanes(size: int, batch_size: int) -> int:
