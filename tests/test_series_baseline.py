@@ -329,6 +329,18 @@ def test_what_a_network_adds_is_what_the_tail_bears_out():
     assert walk.loc["forecast", "mae"] < 1.03 * walk.loc["last value", "mae"]
 
 
+@pytest.mark.parametrize("early_stopping", ["auto", False])
+@pytest.mark.parametrize("n_since", [10, 20, 40])
+def test_a_level_that_shifted_is_the_one_to_go_on_from(n_since, early_stopping):
+    values = 10 + noise(200)
+    values[-n_since:] += 50
+    choices = {"horizon": 7, "lookback": None, "season": 1, "max_iter": 5}
+    model = small(**choices, early_stopping=early_stopping).fit(dated(values))
+    found = model.forecast(7, level=80)
+    np.testing.assert_allclose(found["mean"], 60, atol=5)
+    assert ((found["hi-80"] - found["lo-80"]) < 150).all()  # no more than twice what was ever off
+
+
 @pytest.mark.parametrize(("early_stopping", "n_tail"), [(True, 20), (False, 0)])
 def test_a_warm_start_learns_the_baseline_of_its_rows(early_stopping, n_tail):
     rows = wavy()

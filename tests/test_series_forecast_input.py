@@ -46,6 +46,25 @@ def fitted(name="plain"):
     return copy.copy(FITTED[name])
 
 
+@pytest.mark.filterwarnings(f"ignore::{TRUNCATED}")
+@pytest.mark.parametrize("name", ["plain", "long"])
+def test_rows_that_say_nothing_and_follow_nothing(name):
+    far = pd.date_range(SERIES.index[-1] + pd.Timedelta(days=900), periods=9)
+    rows = pd.Series(np.nan, far, name=SERIES.name)
+    what = "the series"
+    if name == "long":
+        rows, what = pd.concat({"c": rows, "b": rows + 1}, names=["id", "day"]), "series 'c'"
+    covariates = {"covariates": pd.DataFrame({"x": 0.0}, pd.date_range(far[0], periods=30))}
+    beside = covariates if name == "long" else {}
+    problem = f"at least one observation, or rows that follow .* got only missing values in {what}"
+    with pytest.raises(ValueError, match="last: expected " + problem):
+        fitted(name).forecast(last=rows, **beside)
+    with pytest.raises(ValueError, match="series: expected " + problem):
+        fitted(name).predict(rows, **beside)
+    follows = pd.Series(np.nan, SERIES.index[-1:] + pd.Timedelta(days=1), name=SERIES.name)
+    assert np.isfinite(fitted().forecast(last=follows)).to_numpy().all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [

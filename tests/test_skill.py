@@ -36,6 +36,13 @@ def weekly(n=120, seed=0):
     return 5 * np.sin(np.arange(n) * 2 * np.pi / 7) + 0.3 * noise(n, seed)
 
 
+def test_the_last_bits_of_a_constant_are_no_error():
+    for level in (0.1, 3.3, 5.0):
+        skill = fit(dated(np.full(60, level)), horizon=2).skill_
+        assert (skill["mae"] == 0).all()
+        assert skill["skill"].isna().all()
+
+
 # The table by hand
 
 

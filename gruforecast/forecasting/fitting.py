@@ -100,7 +100,7 @@ def _reviewer(
             judges = _networks(course, judged, options, None)
             train_ensemble(judges, judged.data, options, **hardware)
             judged = judged._replace(data=[])
-        found = judge(course, judges, judged, hardware)
+        found = judge(course, judges, judged, encoder, hardware)
         if state.settings.early_stopping == "auto":
             going_on = {
                 k: _last_part(options[k], run.best_epoch)
@@ -108,7 +108,12 @@ def _reviewer(
                 if found.goes_on and found.weights[k] > 0 and run.best_epoch > 0
                 and run.stopping_reason in ENDED_BY_ITSELF
             }  # fmt: skip
-            if going_on or not any(found.weights):
+            views = course.views(encoder)
+            is_measured_from = any(
+                weight > 0 and view.of_baseline
+                for weight, view in zip(found.weights, views, strict=True)
+            )
+            if going_on or not is_measured_from:  # no network stays that knows the old one alone
                 every = np.ones(course.block.panel.n, bool)
                 encoder = encoder.with_baseline_of(course.block, every)
             if going_on:

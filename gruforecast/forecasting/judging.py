@@ -13,6 +13,7 @@ import pandas as pd
 
 from gruforecast.estimators import parameters
 from gruforecast.forecasting.course import Course, Lesson
+from gruforecast.forecasting.encoding import SeriesEncoder
 from gruforecast.forecasting.intervals import Calibration, Forecasts, Part, newest
 from gruforecast.forecasting.skill import make_contest, naive_error
 from gruforecast.forecasting.views import usual_weights
@@ -37,9 +38,13 @@ class Review(NamedTuple):
 
 
 def judge(
-    course: Course, networks: list[Network], lesson: Lesson, hardware: parameters.Hardware
+    course: Course,
+    networks: list[Network],
+    lesson: Lesson,
+    encoder: SeriesEncoder,
+    hardware: parameters.Hardware,
 ) -> Review:
-    """What their forecasts of the tail are worth.
+    """What their forecasts of the tail are worth; bounds are for an encoder's units of series.
 
     Each half of the tail is forecast with the weights that the other half bears out, so that skill
     and bounds hardly know what they are about to judge: only values that both halves foretell.
@@ -82,6 +87,10 @@ def judge(
         forecasts = replace(forecast(weights), mean=baseline + scale * shown)
     else:
         forecasts = forecast(weights)
+    if encoder is not lesson.encoder and course.loss.is_plain:  # errors are in units of series
+        _, spread = encoder.encode(block).units(rows, views[0])
+        spread = np.broadcast_to(spread, forecasts.mean.shape)
+        forecasts = replace(forecasts, below=spread, above=spread)
     calibration = Calibration.learn(
         forecasts.scores(actual), codes, block.positions[rows], block.panel.names, course.season
     )

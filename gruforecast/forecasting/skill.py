@@ -14,6 +14,7 @@ from gruforecast.foundations.checks import warn_caller
 
 ECHO_DISTANCE = 0.3  # of the errors of the last value: closer than this is an echo of it
 LEAST_ERROR = 1e-3  # of a floor beside the forecast's, for a score
+ROUNDING = 1e-12  # of a value, by which one that is foretold exactly may be missed
 ECHO_SKILL = 0.02  # less than this over the last value is none
 
 
@@ -32,6 +33,7 @@ class Contest(NamedTuple):
         """Mean absolute error of forecasts (n, H), and the same in units of the error scale."""
         error = np.subtract(self.actual, mean)
         np.abs(error, out=error)
+        error[error <= ROUNDING * np.abs(self.actual)] = 0.0
         count = (~np.isnan(error)).sum(axis=1)
         total = np.nansum(error, axis=1)
         with np.errstate(over="ignore"):

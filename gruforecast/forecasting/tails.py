@@ -134,6 +134,12 @@ def join(
         n_before = 0 if before is None else len(before)
         used.append(tail if n_before else None)
         values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
+        if np.isnan(own).all() and (not n_before or np.isnan(values[-2]).all()):
+            what = "the series" if name is None else f"series {name!r}"
+            raise ValueError(
+                f"{'last' if of_last else 'series'}: expected at least one observation, or rows "
+                f"that follow those of training, got only missing values in {what}; drop it."
+            )
         stamps.append(before.append(index) if before is not None and n_before else index)
         new += [np.zeros(n_before, bool), np.ones(len(own), bool)]
     if cut_off:
