@@ -128,9 +128,10 @@ def test_a_view_is_left_out_where_that_pays_more_than_luck():
     good, other = (wanted + 0.5 * noise(2000, seed).reshape(-1, 4) for seed in (1, 2))
     poor = wanted + 3 * noise(2000, 3).reshape(-1, 4)
 
-    def find(*added, n_horizons=LONG, shrinks=True):
+    def find(*added, **choices):
         stretch = np.arange(500) // 4
-        return _find(wanted, added, stretch, n_horizons=n_horizons, shrinks=shrinks)
+        usual = {"n_horizons": LONG, "n_stretches": 125, "shrinks": True}
+        return _find(wanted, added, stretch, **usual | choices)
 
     assert find(good, other) in ([0.5, 0.5], [0.45, 0.45])
     assert find(good, other, poor) == [*find(good, other), 0.0]
@@ -158,6 +159,22 @@ def test_gains_that_come_and_go_are_luck():
     assert _certainty(steady, stretch) > SURE
 
 
+def test_a_part_of_the_tail_stands_for_all_of_it():
+    gains = np.array([1.0, -0.2, 1.4, 0.1, 1.0, -0.2, 1.4, 0.1])[:, None]
+    stretch, wanted = np.arange(8), np.full((8, 1), 9.0)
+
+    def find(rows, n_stretches):
+        choices = {"n_horizons": LONG, "n_stretches": n_stretches, "shrinks": True}
+        return _find(wanted[rows], [gains[rows]], stretch[rows], **choices)[0]
+
+    part, certainty = slice(4), _certainty(gains[:4], stretch[:4])
+    assert DOUBTFUL < certainty < SURE
+    slope = 1 / (SURE - DOUBTFUL)
+    assert find(part, 4) == pytest.approx((certainty - DOUBTFUL) * slope)
+    assert find(part, 5) == pytest.approx((certainty * np.sqrt(5 / 4) - DOUBTFUL) * slope)
+    assert find(part, 40) == 1.0
+
+
 def test_each_half_is_shown_by_the_weights_of_the_other():
     wanted, is_newer = np.ones((8, 2)), np.arange(8) >= 4
     added = [np.ones((8, 2)), np.ones((8, 2))]
@@ -165,7 +182,7 @@ def test_each_half_is_shown_by_the_weights_of_the_other():
     added[1][~is_newer] = 7.0
 
     def find(wanted, added, stretch):
-        return _find(wanted, added, stretch, n_horizons=LONG, shrinks=True)
+        return _find(wanted, added, stretch, n_horizons=LONG, n_stretches=8, shrinks=True)
 
     stretch = np.arange(8)
     shown = _cross_fitted(wanted, added, stretch, is_newer, find)

@@ -74,10 +74,13 @@ def judge(
         groups = [[k for k, of in pairs if of == view] for view in dict.fromkeys(views)]
         means = [forecast([(k in group) / len(group) for k, _ in pairs]).mean for group in groups]
         wanted, added = (actual - baseline) / scale, [(one - baseline) / scale for one in means]
-        find = partial(_find, n_horizons=course.n_horizons, shrinks=shrinks)
         spans = block.positions[rows] // course.horizon
         _, stretch = np.unique(np.stack([codes, spans]), axis=1, return_inverse=True)
         stretch = stretch.ravel()
+        n_stretches = int(stretch.max()) + 1
+        find = partial(
+            _find, n_horizons=course.n_horizons, n_stretches=n_stretches, shrinks=shrinks
+        )
         found = find(wanted, added, stretch)
         weights = [0.0] * len(views)
         for group, share in zip(groups, found, strict=True):
@@ -111,6 +114,7 @@ def _find(
     stretch: np.ndarray,
     *,
     n_horizons: float,
+    n_stretches: int,
     shrinks: bool,
 ) -> list[float]:
     """Weights by which what each view adds (n, H) comes nearest to what is wanted.
@@ -118,7 +122,7 @@ def _find(
     First which of the views, alike: one is left out where that pays more than luck would have it,
     as means of all seldom disappoint. Then what share of their mean, if the rest is the baseline's:
     less where the tail is so short, or its stretches of a horizon (n,) differ so much in what they
-    gain, that skill cannot be told from luck.
+    gain, that skill cannot be told from luck. Rows that are a part of the tail stand for all of it.
     """
     most = max(1, MOST_COMPARED // wanted.shape[1])
     if len(wanted) > most:
@@ -140,7 +144,8 @@ def _find(
         share = float(SHARES[int(np.argmin([error(part * means[best]) for part in SHARES]))])
         share *= float(np.clip((n_horizons - 1) / (ENOUGH_HORIZONS - 1), 0.0, 1.0))
         gains = np.abs(wanted) - np.abs(wanted - means[best])
-        share *= float(np.clip((_certainty(gains, stretch) - DOUBTFUL) / (SURE - DOUBTFUL), 0, 1))
+        certainty = _certainty(gains, stretch) * np.sqrt(n_stretches / len(np.unique(stretch)))
+        share *= float(np.clip((certainty - DOUBTFUL) / (SURE - DOUBTFUL), 0.0, 1.0))
     chosen = subsets[best]
     return [share / len(chosen) if k in chosen else 0.0 for k in numbers]
 
