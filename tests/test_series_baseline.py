@@ -325,8 +325,9 @@ def test_what_a_network_adds_is_what_the_tail_bears_out():
     found = small(**choices).fit(curved(600)).skill_.loc["forecast", "mae"]
     alone = small(**choices | {"max_iter": 1, "learning_rate": 1e-12}).fit(curved(600)).skill_
     assert found < 0.5 * alone.loc["forecast", "mae"]
-    walk = small(**choices).fit(dated(noise(600).cumsum())).skill_
-    assert walk.loc["forecast", "mae"] < 1.03 * walk.loc["last value", "mae"]
+    walks = [dated(noise(600, seed).cumsum()) for seed in range(3)]
+    errors = [small(**choices).fit(walk).skill_["mae"] for walk in walks]
+    assert np.mean([own["forecast"] / own["last value"] for own in errors]) < 1.02
 
 
 @pytest.mark.parametrize("early_stopping", ["auto", False])

@@ -67,7 +67,7 @@ class Simple(NamedTuple):
             shares += weights[..., k, None] * of_kind
         for column, share in zip(self.seasons.T, shares.T, strict=True):
             season = self.line.season_up_to(column, rows)
-            season = np.where(np.isnan(season), self.last[rows, None], season)
+            season = _or(season, self.last[rows, None])
             out += (share[:, None] * season)[:, steps % period]
         return np.asarray(out)
 
@@ -166,8 +166,7 @@ class Baseline:
         few = line.mean_up_to(observed, max(1, self.lookback // FEW))
         slope = _change(line, observed, span) / span
         on_line = line.mean_up_to(observed, span) + slope * (span - 1) / 2
-        pairs = (means, so_far), (few, last), (on_line, last)  # what stands for one not known
-        of_all, few, on_line = (np.where(np.isnan(one), other, one) for one, other in pairs)
+        of_all, few, on_line = _or(means, so_far), _or(few, last), _or(on_line, last)
         return [last, window, of_all, few, last, on_line], np.nan_to_num(slope)
 
     def _seasonal(
@@ -182,7 +181,7 @@ class Baseline:
         moved = last - newest[line.place - period]
         growth = _change(line, observed, period)
         of_some = _change(line, observed, half * period) / half
-        of_some = np.where(np.isnan(of_some), growth, of_some)
+        of_some = _or(of_some, growth)
         seasons = np.stack([newest, _mean_of_phases(line, newest)], axis=1)
         levels = [none, none, level, moved, change, none, level]
         return levels, seasons, np.nan_to_num(np.stack([growth, of_some], axis=1))
@@ -191,6 +190,11 @@ class Baseline:
         """How much each of the simplest forecasts counts after the rows of a panel (n, K)."""
         table = np.array([self.weights.get(name, self.usual) for name in panel.names])
         return np.asarray(table[panel.codes])
+
+
+def _or(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The first, or the other where that is not known."""
+    return np.asarray(np.where(np.isnan(one), other, one))
 
 
 def _change(line: Line, observed: np.ndarray, span: int) -> np.ndarray:

@@ -74,13 +74,9 @@ def judge(
         groups = [[k for k, of in pairs if of == view] for view in dict.fromkeys(views)]
         means = [forecast([(k in group) / len(group) for k, _ in pairs]).mean for group in groups]
         wanted, added = (actual - baseline) / scale, [(one - baseline) / scale for one in means]
-        spans = block.positions[rows] // course.horizon
-        _, stretch = np.unique(np.stack([codes, spans]), axis=1, return_inverse=True)
-        stretch = stretch.ravel()
-        n_stretches = int(stretch.max()) + 1
-        find = partial(
-            _find, n_horizons=course.n_horizons, n_stretches=n_stretches, shrinks=shrinks
-        )
+        stretch = _stretches(codes, block.positions[rows], course.horizon)
+        n_horizons, n_stretches = course.n_horizons, int(stretch.max()) + 1
+        find = partial(_find, n_horizons=n_horizons, n_stretches=n_stretches, shrinks=shrinks)
         found = find(wanted, added, stretch)
         weights = [0.0] * len(views)
         for group, share in zip(groups, found, strict=True):
@@ -148,6 +144,12 @@ def _find(
         share *= float(np.clip((certainty - DOUBTFUL) / (SURE - DOUBTFUL), 0.0, 1.0))
     chosen = subsets[best]
     return [share / len(chosen) if k in chosen else 0.0 for k in numbers]
+
+
+def _stretches(codes: np.ndarray, positions: np.ndarray, horizon: int) -> np.ndarray:
+    """The number of the stretch of a horizon in its series that each row (n,) lies in."""
+    places = np.stack([codes, positions // horizon])
+    return np.asarray(np.unique(places, axis=1, return_inverse=True)[1].ravel())
 
 
 def _certainty(gains: np.ndarray, stretch: np.ndarray) -> float:

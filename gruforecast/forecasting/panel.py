@@ -187,12 +187,17 @@ def _check_rows(n: int) -> None:
         raise ValueError("series: expected at least one row, got none; check how it was made.")
 
 
-def _check_observed(values: np.ndarray, name: Any) -> None:
+def check_observed(
+    values: np.ndarray,
+    name: Any,
+    argument: str = "series",
+    wanted: str = "at least one observation in every series",
+) -> None:
+    """Refuse a series of which nothing is known."""
     if np.isnan(values).all():
         what = "the series" if name is None else f"series {name!r}"
         raise ValueError(
-            f"series: expected at least one observation in every series, got only missing values "
-            f"in {what}; drop it."
+            f"{argument}: expected {wanted}, got only missing values in {what}; drop it."
         )
 
 
@@ -210,7 +215,7 @@ def _read_table(table: pd.DataFrame, to_learn: bool) -> Panel:
     for j, name in enumerate(table.columns):
         first = 0
         if to_learn:
-            _check_observed(values[:, j], name)
+            check_observed(values[:, j], name)
             first = int(np.argmin(np.isnan(values[:, j])))
         parts.append(values[first:, j])
         stamps.append(index if first == 0 else index[first:])
@@ -237,7 +242,7 @@ def _read_indexed(X: pd.Series | pd.DataFrame, to_learn: bool) -> Panel:
     values = _numbers(X)
     if not isinstance(X.index, pd.MultiIndex):
         if to_learn:
-            _check_observed(values, X.name)
+            check_observed(values, X.name)
         stamps = _check_stamps(X.index, None)
         bounds, order = np.array([0, len(X)]), np.arange(len(X))
         return Panel(
@@ -262,7 +267,7 @@ def _read_indexed(X: pd.Series | pd.DataFrame, to_learn: bool) -> Panel:
     stamps = []
     for name, a, b in zip(names, bounds[:-1], bounds[1:], strict=True):
         if to_learn:
-            _check_observed(values[order[a:b]], name)
+            check_observed(values[order[a:b]], name)
         stamps.append(_check_stamps(times[order[a:b]], name))
     return Panel(
         "long", list(names), values[order], bounds, stamps, order, shape,

@@ -13,7 +13,7 @@ from gruforecast.data.segments import check_comparable
 from gruforecast.forecasting.block import Block
 from gruforecast.forecasting.dates.cadence import Cadence
 from gruforecast.forecasting.encoding import SeriesEncoder
-from gruforecast.forecasting.panel import Panel
+from gruforecast.forecasting.panel import Panel, check_observed
 from gruforecast.foundations.checks import warn_caller
 from gruforecast.foundations.stored import stored
 
@@ -134,22 +134,20 @@ def join(
         n_before = 0 if before is None else len(before)
         used.append(tail if n_before else None)
         values += [tail.values[:n_before], own] if tail is not None and n_before else [own]
-        if np.isnan(own).all() and (not n_before or np.isnan(values[-2]).all()):
-            what = "the series" if name is None else f"series {name!r}"
-            raise ValueError(
-                f"{'last' if of_last else 'series'}: expected at least one observation, or rows "
-                f"that follow those of training, got only missing values in {what}; drop it."
-            )
         stamps.append(before.append(index) if before is not None and n_before else index)
         new += [np.zeros(n_before, bool), np.ones(len(own), bool)]
+    bounds = np.concatenate([[0], np.cumsum([len(own) for own in stamps])])
+    joined = replace(panel, values=np.concatenate(values), stamps=stamps, bounds=bounds)
+    argument = "last" if of_last else "series"
+    wanted = "at least one observation, or rows that follow those of training"
+    for name, own, _ in joined.series():
+        check_observed(own, name, argument, wanted)
     if cut_off:
         warn_caller(
             f"{cut_off} rows have a truncated history, as they do not follow the training rows "
             f"directly; pass the rows before them, too, or context='none' if that is meant.",
             TruncatedHistoryWarning,
         )
-    bounds = np.concatenate([[0], np.cumsum([len(own) for own in stamps])])
-    joined = replace(panel, values=np.concatenate(values), stamps=stamps, bounds=bounds)
     return Joined(joined, np.concatenate(new), used)
 
 
